@@ -1,0 +1,132 @@
+"""Engines and transactions: the only place that commits.
+
+One request is one transaction. Readers see one state of the database from their first to their last statement;
+writers on SQLite queue for one connection, so that none of them ever waits inside the database and gives up.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import ColumnElement, Engine, Select, UniqueConstraint, create_engine, event, make_url
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped
+from sqlmodel import Session
+
+from app.tables import metadata
+from app.types import fold
+
+BUSY_SECONDS = 10
+AnySelect = Select[*tuple[Any, ...]]
+
+
+class Database:
+    """The engines for reading and for writing, and the sessions on them."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.url = url
+        open_engine = _open_sqlite if sqlite else _open_postgresql
+        self.writer = open_engine(url, pool_size, writing=True)
+        self.reader = open_engine(url, pool_size, writing=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database and cannot change it."""
+        with Session(self.reader, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose work is committed, and on disk, when the block ends without an exception; else undone."""
+        with Session(self.writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def _open_sqlite(url: str, pool_size: int, *, writing: bool) -> Engine:
+    # a single writing connection: SQLite has one writer at a time, and waiting in the pool is fair where
+    # waiting in SQLite is a lottery that can end in SQLITE_BUSY
+    size = 1 if writing else pool_size
+    engine = create_engine(url, pool_size=size, max_overflow=0, pool_timeout=BUSY_SECONDS)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say, below
+        for pragma in (
+            f"busy_timeout = {BUSY_SECONDS * 1000}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "case_sensitive_like = ON",  # as on PostgreSQL; searches fold both sides themselves
+            f"query_only = {'OFF' if writing else 'ON'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # a writer takes the lock at once: a later upgrade from reading could only fail
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _open_postgresql(url: str, pool_size: int, *, writing: bool) -> Engine:
+    engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_pre_ping=True)
+    if writing:
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def open_read_session(request: Request) -> Iterator[Session]:
+    """The session of a request that reads."""
+    with request.app.state.database.reading() as session:
+        yield session
+
+
+def open_write_session(request: Request) -> Iterator[Session]:
+    """The session of a request that writes, committed before the answer is sent."""
+    with request.app.state.database.writing() as session:
+        yield session
+
+
+# scope="function" ends the dependency, and so commits, before the answer leaves; FastAPI's default would send
+# a 2xx first and commit after it
+ReadSession = Annotated[Session, Depends(open_read_session, scope="function")]
+WriteSession = Annotated[Session, Depends(open_write_session, scope="function")]
+
+
+def contains(column: Mapped[str], text: str) -> ColumnElement[bool]:
+    """Whether a folded column has a text in it, of two Chinese characters or any other length."""
+    escaped = fold(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.like(f"%{escaped}%", escape="\\")
+
+
+def violated_constraint(error: IntegrityError) -> str | None:
+    """The name of the constraint that a write broke, on either engine; None where the engine does not tell."""
+    diagnosis = getattr(error.orig, "diag", None)
+    if diagnosis is not None:
+        return diagnosis.constraint_name  # type: ignore[no-any-return]
+    kind, _, what = str(error.orig).partition(" constraint failed: ")
+    if kind == "CHECK":
+        return what
+    if kind == "UNIQUE":
+        return _unique_constraint({column.strip() for column in what.split(",")})
+    return None
+
+
+def _unique_constraint(columns: set[str]) -> str | None:
+    """SQLite names the columns of a broken unique constraint; this finds the name it has in the tables."""
+    for table in metadata.tables.values():
+        for constraint in table.constraints:
+            if not isinstance(constraint, UniqueConstraint) or not isinstance(constraint.name, str):
+                continue
+            if {f"{table.name}.{column.name}" for column in constraint.columns} == columns:
+                return constraint.name
+    return None

@@ -1,0 +1,263 @@
+"""Everything the service can refuse, on one page: a word to raise, its status and its stable code.
+
+Services raise these; `app.problems` turns them into RFC 9457 answers, `app.messages` holds their sentences.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class ErrorCode(StrEnum):
+    """The stable machine words of problems (`code`) and of the single faults in them (`errors[].code`)."""
+
+    # of a whole request
+    malformed_json = "malformed_json"
+    bad_cursor = "bad_cursor"
+    bad_request = "bad_request"
+    unauthenticated = "unauthenticated"
+    forbidden = "forbidden"
+    not_your_unit = "not_your_unit"
+    unit_not_assigned = "unit_not_assigned"
+    not_found = "not_found"
+    no_such_path = "no_such_path"
+    method_not_allowed = "method_not_allowed"
+    already_exists = "already_exists"
+    stale_version = "stale_version"
+    conflict = "conflict"
+    precondition_failed = "precondition_failed"
+    body_too_large = "body_too_large"
+    unsupported_media_type = "unsupported_media_type"
+    invalid_request = "invalid_request"
+    document_empty = "document_empty"
+    document_unreadable = "document_unreadable"
+    document_without_targets = "document_without_targets"
+    internal_error = "internal_error"
+    unavailable = "unavailable"
+
+    # of one field
+    required = "required"
+    unknown_field = "unknown_field"
+    unknown_parameter = "unknown_parameter"
+    repeated_parameter = "repeated_parameter"
+    invalid = "invalid"
+    not_text = "not_text"
+    not_a_whole_number = "not_a_whole_number"
+    not_true_or_false = "not_true_or_false"
+    not_an_object = "not_an_object"
+    not_a_list = "not_a_list"
+    not_null = "not_null"
+    not_allowed = "not_allowed"
+    too_short = "too_short"
+    too_long = "too_long"
+    too_small = "too_small"
+    too_large = "too_large"
+    bad_format = "bad_format"
+    bad_characters = "bad_characters"
+    time_invalid = "time_invalid"
+    date_invalid = "date_invalid"
+    not_a_figure = "not_a_figure"
+    figure_not_finite = "figure_not_finite"
+    too_many_digits = "too_many_digits"
+    period_invalid = "period_invalid"
+    period_wrong_frequency = "period_wrong_frequency"
+    period_outside_plan = "period_outside_plan"
+    period_order = "period_order"
+    usci_invalid = "usci_invalid"
+    unit_unknown = "unit_unknown"
+    unit_ambiguous = "unit_ambiguous"
+    unit_needed = "unit_needed"
+    unit_repeated = "unit_repeated"
+    alias_repeated = "alias_repeated"
+    not_a_group = "not_a_group"
+    group_cycle = "group_cycle"
+    parent_cycle = "parent_cycle"
+    date_order = "date_order"
+    goal_order = "goal_order"
+    goal_to_needed = "goal_to_needed"
+    goal_unchanged = "goal_unchanged"
+    year_unknown = "year_unknown"
+    title_unknown = "title_unknown"
+    unknown_reference = "unknown_reference"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong thing in a request.
+
+    `pointer` is RFC 6901 into the body, or `/query/<name>`, `/path/<name>`, `/header/<name>`; `params` fill the
+    sentence of `code`; `suggestions` are valid values, nearest first.
+    """
+
+    pointer: str
+    code: ErrorCode
+    params: Mapping[str, object] = field(default_factory=dict)
+    suggestions: Sequence[str] = ()
+
+
+class ServiceError(Exception):
+    """A refusal. `params` fill its sentence, `faults` name the fields, `current` is the row that stands in the way."""
+
+    status: ClassVar[int]
+    code: ClassVar[ErrorCode]
+
+    def __init__(
+        self,
+        *faults: Fault,
+        current: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **params: object,
+    ) -> None:
+        super().__init__(self.code, *faults)
+        self.faults = faults
+        self.current = current
+        self.headers = dict(headers or {})
+        self.params = params
+
+    def __str__(self) -> str:
+        told = [f"{fault.pointer}: {fault.code}" for fault in self.faults]
+        return "; ".join([f"{self.code} {self.params}" if self.params else self.code, *told])
+
+
+class MalformedJson(ServiceError):
+    """The body is not JSON, or names a field twice."""
+
+    status, code = 400, ErrorCode.malformed_json
+
+
+class BadCursor(ServiceError):
+    """A cursor that this list, with these filters, did not give."""
+
+    status, code = 400, ErrorCode.bad_cursor
+
+
+class BadRequest(ServiceError):
+    """A request that cannot be read."""
+
+    status, code = 400, ErrorCode.bad_request
+
+
+class Unauthenticated(ServiceError):
+    """No key, or one that is unknown, expired or revoked."""
+
+    status, code = 401, ErrorCode.unauthenticated
+
+
+class Forbidden(ServiceError):
+    """The key lacks the scope."""
+
+    status, code = 403, ErrorCode.forbidden
+
+
+class NotYourUnit(ServiceError):
+    """The unit is none of the client's own, their members or descendants."""
+
+    status, code = 403, ErrorCode.not_your_unit
+
+
+class UnitNotAssigned(ServiceError):
+    """The unit does not answer for the target."""
+
+    status, code = 403, ErrorCode.unit_not_assigned
+
+
+class NotFound(ServiceError):
+    """Nothing has this code."""
+
+    status, code = 404, ErrorCode.not_found
+
+
+class NoSuchPath(ServiceError):
+    """No operation lives at this path."""
+
+    status, code = 404, ErrorCode.no_such_path
+
+
+class MethodNotAllowed(ServiceError):
+    """The path exists, but not for this method."""
+
+    status, code = 405, ErrorCode.method_not_allowed
+
+
+class AlreadyExists(ServiceError):
+    """Something else has this code, name or number."""
+
+    status, code = 409, ErrorCode.already_exists
+
+
+class StaleVersion(ServiceError):
+    """The row has moved on since the caller read it."""
+
+    status, code = 409, ErrorCode.stale_version
+
+
+class Conflict(ServiceError):
+    """The write contradicts what is stored."""
+
+    status, code = 409, ErrorCode.conflict
+
+
+class PreconditionFailed(ServiceError):
+    """`If-Match` names an older state."""
+
+    status, code = 412, ErrorCode.precondition_failed
+
+
+class BodyTooLarge(ServiceError):
+    """The body is larger than the setting allows."""
+
+    status, code = 413, ErrorCode.body_too_large
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body's `Content-Type` is not one the operation takes."""
+
+    status, code = 415, ErrorCode.unsupported_media_type
+
+
+class InvalidRequest(ServiceError):
+    """One or more fields are wrong; `faults` names each."""
+
+    status, code = 422, ErrorCode.invalid_request
+
+
+class DocumentEmpty(ServiceError):
+    """A document without a word in it."""
+
+    status, code = 422, ErrorCode.document_empty
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class DocumentUnreadable(ServiceError):
+    """A document that is not text in a known encoding."""
+
+    status, code = 422, ErrorCode.document_unreadable
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
+
+
+class DocumentWithoutTargets(ServiceError):
+    """A text in which no numbered target was recognised."""
+
+    status, code = 422, ErrorCode.document_without_targets
+
+
+class InternalError(ServiceError):
+    """A fault of the service itself."""
+
+    status, code = 500, ErrorCode.internal_error
+
+
+class Unavailable(ServiceError):
+    """The database does not answer, or other writers hold it too long."""
+
+    status, code = 503, ErrorCode.unavailable
+
+
+def invalid(pointer: str, code: ErrorCode, suggestions: Sequence[str] = (), **params: object) -> InvalidRequest:
+    """The refusal of a single field."""
+    return InvalidRequest(Fault(pointer, code, params, suggestions))

@@ -1,0 +1,41 @@
+"""ETags: one word for the bytes of an answer, and the refusal of a write that was meant for older bytes."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import Header
+from pydantic import BaseModel
+from pydantic.json_schema import SkipJsonSchema
+
+from app.errors import PreconditionFailed
+
+IfMatch = Annotated[
+    str | SkipJsonSchema[None],
+    Header(
+        alias="If-Match",
+        description="The ETag the change is meant for; refused with 412 when the resource has moved on.",
+        max_length=1000,
+    ),
+]
+
+
+def etag_of(body: bytes) -> str:
+    """The strong ETag of an answer: equal bytes, equal tag."""
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def etag_listed(etag: str, header: str) -> bool:
+    """Whether an `If-Match` or `If-None-Match` names a tag.
+
+    A weakened tag, as a gateway that compresses makes of ours, counts as the strong one.
+    """
+    return header.strip() == "*" or etag in {tag.strip().removeprefix("W/") for tag in header.split(",")}
+
+
+def refuse_stale(current: BaseModel, if_match: str | None) -> None:
+    """Raises PreconditionFailed when `If-Match` does not name the resource as it stands."""
+    if if_match is None:
+        return
+    etag = etag_of(current.model_dump_json().encode())
+    if not etag_listed(etag, if_match):
+        raise PreconditionFailed(headers={"ETag": etag}, current=current.model_dump(mode="json"), etag=etag)

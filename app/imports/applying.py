@@ -1,0 +1,263 @@
+"""Putting a read document into the database: what it says now against what it said last time.
+
+A field is written where the document's word has changed since the last accepted import. Where it has not, the
+database keeps what an administrator may have set since: a revised goal, a corrected day. So importing a document
+again changes nothing, and importing a corrected one changes just what was corrected.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from app.auth import Caller
+from app.changes.service import record_change
+from app.imports.schemas import ImportedIndicator, ImportedTarget
+from app.indicators.service import add_goal, add_indicator, written_indicator
+from app.tables import Goal, Indicator, Plan, Section, Target, TargetUnit
+from app.targets.service import reword, set_units, written_target
+from app.types import Role, fold
+
+REVISION_REASON = "方案文件更正"
+
+
+@dataclass
+class Applied:
+    """What an import did to the targets, by their codes; `touched` are keys whose assignments must follow."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    sections_changed: bool = False
+    touched: list[int] = field(default_factory=list)
+
+    @property
+    def anything(self) -> bool:
+        """Whether the database is other than before."""
+        return bool(self.added or self.changed or self.removed or self.sections_changed)
+
+
+@dataclass(frozen=True)
+class Importer:
+    """Who imports what when: the plan, the caller, the time, and the units of the register by their codes."""
+
+    session: Session
+    caller: Caller
+    plan: Plan
+    at: datetime
+    unit_keys: Mapping[str, int]
+
+    def apply(
+        self,
+        targets: Mapping[str, ImportedTarget],
+        before: Mapping[str, ImportedTarget],
+        sections: Mapping[tuple[str, ...], int],
+    ) -> Applied:
+        """Write a document's targets, by code; `before` are the last one's, `sections` the keys of its headings."""
+        done = Applied()
+        rows = self.session.execute(select(Target).where(col(Target.plan_id) == self.plan.id)).scalars()
+        present = {row.code: row for row in rows}
+        for position, (code, target) in enumerate(targets.items()):
+            self._apply_target(code, target, before.get(code), present.get(code), position, sections, done)
+        for code in before.keys() - targets.keys():
+            row = present.get(code)
+            if row is not None and row.removed_at is None:
+                row.removed_at = self.at
+                written_target(self.session, self.caller, row, "removed", self.at)
+                done.removed.append(code)
+                done.touched.append(row.id)
+        return done
+
+    def _apply_target(
+        self,
+        code: str,
+        target: ImportedTarget,
+        before: ImportedTarget | None,
+        row: Target | None,
+        position: int,
+        sections: Mapping[tuple[str, ...], int],
+        done: Applied,
+    ) -> None:
+        verb = "changed"
+        if row is None or row.removed_at is not None:
+            verb, before = "created", None
+        if row is None:
+            row = Target(
+                plan_id=self.plan.id,
+                code=code,
+                number=target.number,
+                position=position,
+                statement=target.statement,
+                search_text=fold(target.statement),
+                updated_at=self.at,
+            )
+            self.session.add(row)
+        row.removed_at = None
+        changed = self._set_fields(row, target, before, sections)
+        row.position, row.line, row.start, row.end = position, target.line, target.start, target.end
+        self.session.flush()  # units and indicators need the target's key
+        if self._set_units(row, target, before) or verb == "created":
+            changed = True
+            done.touched.append(row.id)
+        changed = self._set_indicators(row, target, before) or changed
+        if changed:
+            written_target(self.session, self.caller, row, verb, self.at)
+        (done.added if verb == "created" else done.changed if changed else done.unchanged).append(code)
+
+    def _set_fields(
+        self,
+        row: Target,
+        target: ImportedTarget,
+        before: ImportedTarget | None,
+        sections: Mapping[tuple[str, ...], int],
+    ) -> bool:
+        was = (row.number, row.label, row.statement, row.due_on, row.section_id)
+        row.number, row.label = target.number, target.label
+        row.section_id = sections.get(tuple(target.section))
+        if before is None or target.statement != before.statement:
+            reword(row, target.statement)
+        if before is None or target.due_on != before.due_on:
+            row.due_on = target.due_on
+        return before is None or was != (row.number, row.label, row.statement, row.due_on, row.section_id)
+
+    def _set_units(self, row: Target, target: ImportedTarget, before: ImportedTarget | None) -> bool:
+        printed = _known_units(target)
+        if before is not None and printed == _known_units(before):
+            return False
+        wanted = [(self.unit_keys[code], role) for code, role in printed]
+        rows = select(col(TargetUnit.unit_id), col(TargetUnit.role)).where(col(TargetUnit.target_id) == row.id)
+        present = [(unit, role) for unit, role in self.session.execute(rows.order_by(col(TargetUnit.position)))]
+        if wanted == present:
+            return False
+        set_units(self.session, row, wanted)
+        return True
+
+    def _set_indicators(self, row: Target, target: ImportedTarget, before: ImportedTarget | None) -> bool:
+        imported = select(Indicator).where(col(Indicator.target_id) == row.id, col(Indicator.text).is_not(None))
+        rows = {indicator.text: indicator for indicator in self.session.execute(imported).scalars()}
+        last = _by_meaning(before.indicators if before is not None else ())
+        now = _by_meaning(target.indicators)
+        changed = False
+        for meaning, indicator in now.items():
+            said_before = last.get(meaning)
+            found = rows.get((said_before or indicator).text)
+            changed = self._set_indicator(row, indicator, said_before, found) or changed
+        for meaning in last.keys() - now.keys():
+            gone = rows.get(last[meaning].text)
+            if gone is not None and gone.removed_at is None:
+                gone.removed_at = self.at
+                _record_removed(self, gone)
+                changed = True
+        return changed
+
+    def _set_indicator(
+        self, target: Target, now: ImportedIndicator, before: ImportedIndicator | None, row: Indicator | None
+    ) -> bool:
+        place = {"text": now.text, "line": now.line, "start": now.start, "end": now.end}
+        if row is None:
+            fields = now.model_dump(include={"name", "comparator", "measure", "kind", "each_member"}) | place
+            row = add_indicator(self.session, self.caller, target, now.goal, now.goal_to, self.at, fields)
+            written_indicator(self.session, self.caller, row, "created", self.at)
+            return True
+        for name, value in place.items():
+            setattr(row, name, value)
+        back = row.removed_at is not None
+        row.removed_at = None
+        if back or before is None or now.comparator != before.comparator or now.each_member != before.each_member:
+            row.comparator, row.each_member = now.comparator.value, now.each_member
+            written_indicator(self.session, self.caller, row, "created" if back else "changed", self.at)
+        elif (now.goal, now.goal_to) == (before.goal, before.goal_to):
+            return False
+        goal = self.session.get_one(Goal, (row.id, row.goal_version))
+        if (now.goal, now.goal_to) != (goal.goal, goal.goal_to):
+            add_goal(self.session, self.caller, row, now.goal, now.goal_to, self.at, REVISION_REASON, None)
+        return True
+
+
+def _known_units(target: ImportedTarget) -> list[tuple[str, Role]]:
+    """The units that the register knows, each once in a role, in the order of the document."""
+    return list(dict.fromkeys((unit.code, unit.role) for unit in target.units if unit.code is not None))
+
+
+def _by_meaning(indicators: Sequence[ImportedIndicator]) -> dict[tuple[object, ...], ImportedIndicator]:
+    """Indicators by what they measure; the count keeps apart two of one meaning in one target."""
+    found: dict[tuple[object, ...], ImportedIndicator] = {}
+    for indicator in indicators:
+        count = 0
+        while (meaning := (indicator.name, indicator.measure, indicator.kind, count)) in found:
+            count += 1
+        found[meaning] = indicator
+    return found
+
+
+def _record_removed(importer: Importer, indicator: Indicator) -> None:
+    indicator.updated_at = importer.at
+    record_change(
+        importer.session,
+        importer.caller,
+        "indicator",
+        "removed",
+        indicator.code,
+        {"code": indicator.code},
+        at=importer.at,
+        plan_id=importer.plan.id,
+    )
+
+
+def apply_sections(
+    importer: Importer, paths: Sequence[tuple[tuple[str, ...], int]]
+) -> tuple[dict[tuple[str, ...], int], bool]:
+    """Write the headings of a document, given as paths from the outermost with their lines.
+
+    The answer is the key of each path, and whether anything changed.
+    """
+    session, plan = importer.session, importer.plan
+    rows = list(session.execute(select(Section).where(col(Section.plan_id) == plan.id)).scalars())
+    by_place = {(row.parent_id, row.heading): row for row in rows}
+    keys: dict[tuple[str, ...], int] = {}
+    changed = False
+    for position, (path, line) in enumerate(paths, start=1):
+        parent = keys.get(path[:-1])
+        row = by_place.get((parent, path[-1]))
+        if row is None:
+            row = Section(
+                plan_id=plan.id,
+                parent_id=parent,
+                code=f"{plan.code}.s{len(rows) + 1}",
+                heading=path[-1],
+                position=position,
+                updated_at=importer.at,
+            )
+            rows.append(row)
+            by_place[parent, path[-1]] = row
+        verb = "created" if row.id is None or row.removed_at is not None else None
+        row.position, row.line, row.removed_at = position, line, None
+        changed = _write_section(importer, row, verb) or changed
+        keys[path] = row.id
+    for row in rows:
+        if row.id not in keys.values() and row.removed_at is None:
+            row.removed_at = importer.at
+            changed = _write_section(importer, row, "removed") or changed
+    return keys, changed
+
+
+def _write_section(importer: Importer, row: Section, verb: str | None) -> bool:
+    if verb is not None:
+        row.updated_at = importer.at
+    importer.session.add(row)
+    importer.session.flush()  # sections below and targets need the section's key
+    if verb is not None:
+        record_change(
+            importer.session,
+            importer.caller,
+            "section",
+            verb,
+            row.code,
+            {"code": row.code, "heading": row.heading},
+            at=importer.at,
+            plan_id=importer.plan.id,
+        )
+    return verb is not None

@@ -1,0 +1,87 @@
+"""Imports over HTTP."""
+
+from typing import Annotated
+
+from fastapi import Body, Depends, Path, Query, Request, Response
+
+from app.auth import CallerDep
+from app.db import ReadSession, WriteSession
+from app.errors import (
+    BodyTooLarge,
+    DocumentEmpty,
+    DocumentUnreadable,
+    DocumentWithoutTargets,
+    NotFound,
+    UnsupportedMediaType,
+)
+from app.imports import service
+from app.imports.schemas import ImportQuery, ImportReport
+from app.messages import Language, preferred_language
+from app.routing import Router, operation
+from app.types import CODE_PATTERN, Scope
+
+routes = Router("imports")
+ImportPath = Annotated[
+    str,
+    Path(
+        alias="import",
+        description="The import's code.",
+        examples=["xianning-2023.import-1"],
+        pattern=CODE_PATTERN,
+        max_length=120,
+    ),
+]
+# a document is taken as bytes under any of these: curl names the last one when nobody says otherwise
+DOCUMENT_TYPES = ("application/octet-stream", "text/plain", "application/x-www-form-urlencoded")
+
+
+def get_language(request: Request) -> Language:
+    """The language of sentences in the answer."""
+    return preferred_language(request.headers.get("accept-language"))
+
+
+LanguageDep = Annotated[Language, Depends(get_language)]
+
+
+@routes.post(
+    "/imports",
+    status_code=201,
+    **operation(
+        Scope.admin,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        DocumentEmpty,
+        DocumentUnreadable,
+        DocumentWithoutTargets,
+        takes=DOCUMENT_TYPES,
+        repeats=True,
+    ),
+)
+def import_document(
+    session: WriteSession,
+    caller: CallerDep,
+    query: Annotated[ImportQuery, Query()],
+    document: Annotated[bytes, Body(media_type=DOCUMENT_TYPES[0], description="The document: plain text.")],
+    language: LanguageDep,
+    response: Response,
+) -> ImportReport:
+    """Import a plan document.
+
+    Reads sections, targets, units and indicators out of a document and puts them in force. A document that was
+    imported before changes nothing (200); a corrected one changes what was corrected, and keeps values and history.
+    With `dry_run=true` the answer is the same and nothing is left behind.
+    """
+    report, recorded = service.import_document(session, caller, document, query, language)
+    response.status_code = 201 if recorded else 200
+    if report.code is not None:
+        response.headers["Location"] = f"/api/v1/imports/{report.code}"
+    return report
+
+
+@routes.get("/imports/{import}", **operation(Scope.read, NotFound))
+def get_import(session: ReadSession, code: ImportPath, language: LanguageDep) -> ImportReport:
+    """Get the report of an import.
+
+    What was read in a document, and what a person should look at.
+    """
+    return service.get_import(session, code, language)

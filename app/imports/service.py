@@ -1,0 +1,276 @@
+"""Importing a plan document: read, recognise, resolve, extract, and put in force as one transaction."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from app.assigning import members_of_groups, sync_assignments
+from app.auth import Caller
+from app.changes.service import record_change, utc_now
+from app.errors import DocumentWithoutTargets, ErrorCode, invalid
+from app.imports.applying import Applied, Importer, apply_sections
+from app.imports.figures import extract_indicators
+from app.imports.findings import FINDING_TEXTS, Finding
+from app.imports.grammar import recognise
+from app.imports.marks import chinese_value
+from app.imports.outline import Item, Outline
+from app.imports.reading import read_document
+from app.imports.register import Register, load_register, register_findings
+from app.imports.schemas import (
+    FindingSeverity,
+    ImportCounts,
+    ImportedIndicator,
+    ImportedTarget,
+    ImportedUnit,
+    ImportFinding,
+    ImportQuery,
+    ImportReport,
+)
+from app.lookups import get_row
+from app.messages import Language
+from app.plans.service import render_plan
+from app.tables import Assignment, Import, Plan, Target
+from app.types import ImportState, IndicatorKind, Json
+
+_NO_COUNTS = ImportCounts(targets=0, units=0, assignments=0, indicators=0, added=0, changed=0, removed=0, unchanged=0)
+
+
+def import_document(
+    session: Session, caller: Caller, data: bytes, query: ImportQuery, language: Language
+) -> tuple[ImportReport, bool]:
+    """Import a document into a plan, and tell whether that left a new import: the same document again leaves none.
+
+    A dry run does the same and undoes it. Raises DocumentEmpty, DocumentUnreadable, DocumentWithoutTargets,
+    InvalidRequest.
+    """
+    document = read_document(data)
+    outline = recognise(document)
+    if not outline.items:
+        raise DocumentWithoutTargets(lines=len(document.lines))
+    savepoint = session.begin_nested()
+    report, recorded = _import_outline(session, caller, outline, hashlib.sha256(data).hexdigest(), query)
+    report["dry_run"] = query.dry_run
+    if query.dry_run:
+        savepoint.rollback()
+        report |= {"code": None, "state": ImportState.draft.value}
+    else:
+        savepoint.commit()
+    return render_report(report, language), recorded and not query.dry_run
+
+
+def _import_outline(
+    session: Session, caller: Caller, outline: Outline, sha256: str, query: ImportQuery
+) -> tuple[Json, bool]:
+    at = utc_now()
+    plan, plan_changed = _put_plan(session, caller, outline, query)
+    last = _last_import(session, plan)
+    members = members_of_groups(session)
+    register = load_register(session, members)
+    targets = dict(
+        zip(_codes(plan.code, (item.number for item in outline.items)), _read_targets(outline, register), strict=True)
+    )
+    importer = Importer(session, caller, plan, at, register.keys)
+    sections, sections_changed = apply_sections(importer, _paths(outline))
+    applied = importer.apply(targets, _targets_of(plan.code, last), sections)
+    applied.sections_changed = sections_changed
+    sync_assignments(session, caller, applied.touched, at)
+    findings = [*outline.findings, *register_findings(outline, register)]
+    report: Json = {
+        "code": last.code if last is not None else None,
+        "plan": plan.code,
+        "dry_run": False,
+        "state": ImportState.accepted.value,
+        "counts": _counts(session, plan, targets, applied).model_dump(),
+        "targets": [target.model_dump(mode="json") for target in targets.values()],
+        "findings": [_stored_finding(finding) for finding in sorted(findings, key=_place)],
+    }
+    if last is not None and not applied.anything and not plan_changed and plan.source_sha256 == sha256:
+        return report, False
+    _record_import(session, caller, plan, report, sha256, query)
+    return report, True
+
+
+def _put_plan(session: Session, caller: Caller, outline: Outline, query: ImportQuery) -> tuple[Plan, bool]:
+    """The plan a document belongs to: a new one, or the one there is with what the query says otherwise."""
+    plan = session.execute(
+        select(Plan).where(col(Plan.code) == query.plan).with_for_update(key_share=True)
+    ).scalar_one_or_none()
+    given = query.model_dump(include={"title", "issuer", "region_code", "year"}, exclude_none=True)
+    created = plan is None
+    if plan is None:
+        title, year = given.get("title", outline.title), given.get("year", outline.year)
+        if title is None:
+            raise invalid("/query/title", ErrorCode.title_unknown)
+        if year is None:
+            raise invalid("/query/year", ErrorCode.year_unknown)
+        plan = Plan(
+            code=query.plan,
+            title=title,
+            year=year,
+            starts_on=date(year, 1, 1),
+            ends_on=date(year, 12, 31),
+            updated_at=utc_now(),
+        )
+    changed = {name: value for name, value in given.items() if getattr(plan, name) != value}
+    for name, value in changed.items():
+        setattr(plan, name, value)
+    if "year" in changed:
+        plan.starts_on, plan.ends_on = date(plan.year, 1, 1), date(plan.year, 12, 31)
+    if created or changed:
+        plan.updated_at = utc_now()
+        session.add(plan)
+        session.flush()  # everything below points to the plan
+        data = render_plan(plan).model_dump(mode="json")
+        verb = "created" if created else "changed"
+        record_change(session, caller, "plan", verb, plan.code, data, at=plan.updated_at, plan_id=plan.id)
+    return plan, created or bool(changed)
+
+
+def _last_import(session: Session, plan: Plan) -> Import | None:
+    newest = select(Import).where(col(Import.plan_id) == plan.id).order_by(col(Import.id).desc()).limit(1)
+    return session.execute(newest).scalar_one_or_none()
+
+
+def _targets_of(plan_code: str, last: Import | None) -> dict[str, ImportedTarget]:
+    """What the last import read, by code."""
+    if last is None:
+        return {}
+    targets = [ImportedTarget.model_validate(target) for target in json.loads(last.report)["targets"]]
+    return dict(zip(_codes(plan_code, (target.number for target in targets)), targets, strict=True))
+
+
+def _codes(plan_code: str, numbers: Iterable[str]) -> Iterator[str]:
+    """Codes for numbered items: `{plan}.{number}`; a number that stands again gets a count behind it."""
+    seen: dict[str, int] = {}
+    for printed in numbers:
+        number = printed if printed.isascii() and printed.isdigit() else str(chinese_value(printed))
+        seen[number] = seen.get(number, 0) + 1
+        yield f"{plan_code}.{number}" + (f"-{seen[number]}" if seen[number] > 1 else "")
+
+
+def _read_targets(outline: Outline, register: Register) -> Iterator[ImportedTarget]:
+    for item in outline.items:
+        yield ImportedTarget(
+            number=item.number,
+            label=item.label,
+            statement=item.statement,
+            section=outline.path(item.section),
+            due_on=None,
+            line=item.line,
+            start=item.start,
+            end=item.end,
+            units=[
+                ImportedUnit(name=unit.name, code=register.code_of(unit.name), role=unit.role) for unit in item.units
+            ],
+            indicators=list(_read_indicators(item)),
+        )
+
+
+def _read_indicators(item: Item) -> Iterator[ImportedIndicator]:
+    for found in extract_indicators(item.statement):
+        yield ImportedIndicator(
+            name=found.name,
+            comparator=found.comparator,
+            goal=found.goal,
+            goal_to=found.goal_to,
+            measure=found.measure,
+            kind=IndicatorKind(found.kind),
+            each_member=found.each_member,
+            text=found.text,
+            line=item.line,
+            start=item.start + found.start,
+            end=item.start + found.end,
+        )
+
+
+def _paths(outline: Outline) -> list[tuple[tuple[str, ...], int]]:
+    """The headings as paths from the outermost, each once, with their lines."""
+    paths: dict[tuple[str, ...], int] = {}
+    for place, section in enumerate(outline.sections):
+        paths.setdefault(tuple(outline.path(place)), section.line)
+    return list(paths.items())
+
+
+def _counts(session: Session, plan: Plan, targets: Mapping[str, ImportedTarget], applied: Applied) -> ImportCounts:
+    session.flush()  # assignments have just been written
+    assignments = (
+        select(func.count())
+        .select_from(Assignment)
+        .join(Target, col(Target.id) == col(Assignment.target_id))
+        .where(col(Target.plan_id) == plan.id, col(Assignment.removed_at).is_(None))
+    )
+    return ImportCounts(
+        targets=len(targets),
+        units=len({unit.name for target in targets.values() for unit in target.units}),
+        assignments=session.execute(assignments).scalar_one(),
+        indicators=sum(len(target.indicators) for target in targets.values()),
+        added=len(applied.added),
+        changed=len(applied.changed),
+        removed=len(applied.removed),
+        unchanged=len(applied.unchanged),
+    )
+
+
+def _record_import(session: Session, caller: Caller, plan: Plan, report: Json, sha256: str, query: ImportQuery) -> None:
+    """Keep the report as the plan's newest import, which the next one will be compared with."""
+    at = utc_now()
+    count = session.execute(select(func.count()).select_from(Import).where(col(Import.plan_id) == plan.id)).scalar_one()
+    report["code"] = f"{plan.code}.import-{count + 1}"
+    plan.source_sha256, plan.updated_at = sha256, at
+    plan.source = query.source or plan.source
+    session.add(
+        Import(
+            plan_id=plan.id,
+            code=report["code"],
+            state=ImportState.accepted.value,
+            source_sha256=sha256,
+            created_at=at,
+            client_id=caller.client_id,
+            request_id=caller.request_id,
+            report=json.dumps(report, ensure_ascii=False),
+        )
+    )
+    data: dict[str, object] = {"code": report["code"], "plan": plan.code, "counts": report["counts"]}
+    record_change(session, caller, "import", "finished", report["code"], data, at=at, plan_id=plan.id)
+
+
+def get_import(session: Session, code: str, language: Language) -> ImportReport:
+    """The report of an import. Raises NotFound."""
+    return render_report(json.loads(get_row(session, Import, code, "/path/import").report), language)
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    return finding.line or 0, finding.start or 0
+
+
+def _stored_finding(finding: Finding) -> Json:
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "line": finding.line,
+        "start": finding.start,
+        "end": finding.end,
+        "text": finding.text,
+        "params": finding.params,
+        "suggestions": list(finding.suggestions),
+    }
+
+
+def render_report(report: Json, language: Language) -> ImportReport:
+    """A stored report as answers show it, its findings told in a language."""
+    findings = [_render_finding(finding, language) for finding in report["findings"]]
+    return ImportReport.model_validate(report | {"findings": findings})
+
+
+def _render_finding(finding: Json, language: Language) -> ImportFinding:
+    zh, en = FINDING_TEXTS[finding["code"]]
+    detail = (en if language is Language.en else zh).format_map(finding["params"])
+    return ImportFinding(
+        severity=FindingSeverity(finding["severity"]),
+        detail=detail,
+        **{name: finding[name] for name in ("code", "line", "start", "end", "text", "suggestions")},
+    )

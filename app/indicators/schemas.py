@@ -1,0 +1,124 @@
+"""Indicators and goals on the wire."""
+
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app.paging import ListQuery, Page
+from app.schemas import CodeOut, ExpectedVersion, Input, Instant, Output, Version, Whole, shown
+from app.targets.schemas import LatestValue
+from app.types import Code, Comparator, Figure, Frequency, IndicatorKind, Name, Sentence, UnitReference
+
+_NAME = shown("What is measured.", "公办幼儿园在园幼儿占比")
+_MEASURE = shown("The unit of measure, as printed.", "%")
+_COMPARATOR = shown("How a value is compared with the goal; `range` lies between `goal` and `goal_to`.", "gt")
+_KIND = shown("`level`: the figure itself counts. `increase`: what was added during the plan counts.", "level")
+_GOAL = shown("The figure to reach, in `measure`.", 46)
+_GOAL_TO = shown("The upper end of the goal: for the comparator `range`, and only for it.", None)
+_BASELINE = shown("The figure before the plan began, in `measure`.", 44.1)
+_EACH_MEMBER = shown("Whether every assigned unit must reach the goal by itself.", False)
+_FREQUENCY = shown("How often it is reported; names the form its periods take. null: any form.", "month")
+_REASON = shown("Why the goal was revised.", "市政府常务会议调整年度目标")
+_DOCUMENT_NUMBER = shown("The number of the document that revised it.", "咸政办发〔2023〕12号")
+
+
+class Indicator(Output):
+    """What is measured for a target, and the goal it must reach."""
+
+    code: CodeOut = Field(description="The indicator's code, `{target}.{n}`.", examples=["xianning-2023.58.1"])
+    target: CodeOut = Field(description="The target's code.", examples=["xianning-2023.58"])
+    name: str = Field(**_NAME)
+    measure: str = Field(**_MEASURE)
+    comparator: Comparator = Field(**_COMPARATOR)
+    kind: IndicatorKind = Field(**_KIND)
+    goal: Figure = Field(**_GOAL)
+    goal_to: Figure | None = Field(**_GOAL_TO)
+    goal_version: Version = Field(description="Which revision of the goal is in force, from 1.", examples=[1])
+    baseline: Figure | None = Field(**_BASELINE)
+    each_member: bool = Field(**_EACH_MEMBER)
+    frequency: Frequency | None = Field(**_FREQUENCY)
+    latest: LatestValue | None = Field(description="The newest value of any unit.", examples=[None])
+    text: str | None = Field(
+        description="The words of the document it was read from.", examples=["公办幼儿园在园幼儿占比超过46%"]
+    )
+    line: Whole | None = Field(description="The line of the document they stand in, from 1.", examples=[19])
+    start: Whole | None = Field(description="Where in the line they begin, in characters from 0.", examples=[18])
+    end: Whole | None = Field(
+        description="Where they end; the character at `end` is the first one after.", examples=[33]
+    )
+    updated_at: Instant = Field(description="When it was last written.", examples=["2023-02-01T08:00:00Z"])
+
+
+class IndicatorPage(Page[Indicator]):
+    """One page of indicators."""
+
+
+class IndicatorQuery(ListQuery):
+    """Which indicators."""
+
+    plan: Code | SkipJsonSchema[None] = Field(
+        default=None, description="Only indicators of this plan.", examples=["xianning-2023"]
+    )
+    target: Code | SkipJsonSchema[None] = Field(
+        default=None, description="Only indicators of this target.", examples=["xianning-2023.58"]
+    )
+    unit: UnitReference | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Only indicators of targets that this unit is assigned to, by code, name or alias.",
+        examples=["市教育局"],
+    )
+
+
+class IndicatorCreate(Input):
+    """A new indicator; it gets the next code of its target."""
+
+    target: Code = Field(description="The target's code.", examples=["xianning-2023.57"])
+    name: Name = Field(description="What is measured.", examples=["新增义务教育学位"])
+    measure: Name = Field(description="The unit of measure.", examples=["个"], max_length=50)
+    comparator: Comparator = Field(**_COMPARATOR | {"examples": ["ge"]})
+    kind: IndicatorKind = Field(**_KIND | {"examples": ["increase"]})
+    goal: Figure = Field(**_GOAL | {"examples": [2000]})
+    goal_to: Figure | None = Field(default=None, **_GOAL_TO)
+    baseline: Figure | None = Field(default=None, **_BASELINE | {"examples": [0]})
+    each_member: bool = Field(default=False, **_EACH_MEMBER)
+    frequency: Frequency | None = Field(default=None, **_FREQUENCY | {"examples": ["quarter"]})
+
+
+class IndicatorUpdate(Input):
+    """The fields of an indicator to change; its goal has revisions of its own."""
+
+    name: Name = Field(default=None, **_NAME)
+    measure: Name = Field(default=None, max_length=50, **_MEASURE)
+    comparator: Comparator = Field(default=None, **_COMPARATOR)
+    kind: IndicatorKind = Field(default=None, **_KIND)
+    baseline: Figure | None = Field(default=None, **_BASELINE)
+    each_member: bool = Field(default=None, **_EACH_MEMBER)
+    frequency: Frequency | None = Field(default=None, **_FREQUENCY)
+
+
+class GoalCreate(Input):
+    """A revision of a goal."""
+
+    goal: Figure = Field(**_GOAL | {"examples": [48]})
+    goal_to: Figure | None = Field(default=None, **_GOAL_TO)
+    reason: Sentence = Field(**_REASON)
+    document_number: Name = Field(**_DOCUMENT_NUMBER)
+    expected_version: ExpectedVersion | None = Field(
+        default=None,
+        description="The `goal_version` this revision is meant for; refused with 409 when another one stands.",
+        examples=[1],
+    )
+
+
+class Goal(Output):
+    """One revision of an indicator's goal."""
+
+    indicator: CodeOut = Field(description="The indicator's code.", examples=["xianning-2023.58.1"])
+    version: Version = Field(description="Which revision it is, from 1.", examples=[2])
+    goal: Figure = Field(**_GOAL)
+    goal_to: Figure | None = Field(**_GOAL_TO)
+    reason: str | None = Field(**_REASON)
+    document_number: str | None = Field(**_DOCUMENT_NUMBER)
+    recorded_at: Instant = Field(description="When it was recorded.", examples=["2023-07-01T08:00:00Z"])
+    recorded_by: str | None = Field(
+        description="The client that recorded it; null for the command line.", examples=["city-office"]
+    )

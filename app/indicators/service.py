@@ -1,0 +1,264 @@
+"""Indicators and their goals."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import and_, func, select
+from sqlmodel import Session, col
+
+from app.auth import Caller
+from app.changes.service import record_change, utc_now
+from app.db import AnySelect
+from app.errors import ErrorCode, StaleVersion, invalid
+from app.etags import refuse_stale
+from app.indicators.schemas import (
+    Goal,
+    GoalCreate,
+    Indicator,
+    IndicatorCreate,
+    IndicatorPage,
+    IndicatorQuery,
+    IndicatorUpdate,
+)
+from app.lookups import get_row
+from app.paging import fetch_page
+from app.tables import Assignment, Client, Plan, Target
+from app.tables import Goal as GoalTable
+from app.tables import Indicator as IndicatorTable
+from app.targets.schemas import LatestValue
+from app.targets.views import latest_values
+from app.types import Comparator, Frequency, IndicatorKind
+from app.units.names import resolve_unit
+
+_KEYS = [col(IndicatorTable.target_id), col(IndicatorTable.ordinal)]
+_SHOWN: AnySelect = (
+    select(IndicatorTable, GoalTable, col(Target.code), *_KEYS)
+    .join(Target, col(Target.id) == col(IndicatorTable.target_id))
+    .join(
+        GoalTable,
+        and_(
+            col(GoalTable.indicator_id) == col(IndicatorTable.id),
+            col(GoalTable.version) == col(IndicatorTable.goal_version),
+        ),
+    )
+    .where(col(IndicatorTable.removed_at).is_(None))
+)
+
+
+def list_indicators(session: Session, query: IndicatorQuery) -> IndicatorPage:
+    """One page of indicators, in the order of their targets. Raises NotFound, InvalidRequest, BadCursor."""
+    rows, next_cursor = fetch_page(session, _filtered(session, query), _KEYS, query)
+    return IndicatorPage.model_construct(items=_render(session, rows), next_cursor=next_cursor)
+
+
+def _filtered(session: Session, query: IndicatorQuery) -> AnySelect:
+    statement = _SHOWN
+    if query.plan is not None:
+        plan = get_row(session, Plan, query.plan, "/query/plan")
+        statement = statement.where(col(Target.plan_id) == plan.id)
+    if query.target is not None:
+        target = get_row(session, Target, query.target, "/query/target")
+        statement = statement.where(col(IndicatorTable.target_id) == target.id)
+    if query.unit is not None:
+        unit = resolve_unit(session, query.unit, "/query/unit")
+        assigned = select(col(Assignment.target_id)).where(col(Assignment.removed_at).is_(None))
+        assigned = assigned.where((col(Assignment.unit_id) == unit.id) | (col(Assignment.via_id) == unit.id))
+        statement = statement.where(col(IndicatorTable.target_id).in_(assigned))
+    if query.updated_after is not None:
+        statement = statement.where(col(IndicatorTable.updated_at) > query.updated_after)
+    return statement
+
+
+def get_indicator(session: Session, code: str) -> Indicator:
+    """One indicator. Raises NotFound."""
+    return _shown(session, get_row(session, IndicatorTable, code, "/path/indicator"))
+
+
+def create_indicator(session: Session, caller: Caller, body: IndicatorCreate) -> Indicator:
+    """A new indicator with its first goal. Raises NotFound, InvalidRequest."""
+    target = get_row(session, Target, body.target, "/target", lock=True)
+    check_goal(body.comparator, body.goal, body.goal_to)
+    at = utc_now()
+    fields = body.model_dump(exclude={"target", "goal", "goal_to"})
+    row = add_indicator(session, caller, target, body.goal, body.goal_to, at, fields)
+    return written_indicator(session, caller, row, "created", at)
+
+
+def add_indicator(
+    session: Session,
+    caller: Caller,
+    target: Target,
+    goal: Decimal,
+    goal_to: Decimal | None,
+    at: datetime,
+    fields: Mapping[str, Any],
+) -> IndicatorTable:
+    """A row for a new indicator with its first goal and the next code of its target; removed ones keep theirs."""
+    highest = select(func.max(IndicatorTable.ordinal)).where(col(IndicatorTable.target_id) == target.id)
+    ordinal = (session.execute(highest).scalar() or 0) + 1
+    code = f"{target.code}.{ordinal}"
+    row = IndicatorTable(target_id=target.id, ordinal=ordinal, code=code, goal_version=1, updated_at=at, **fields)
+    session.add(row)
+    session.flush()  # the goal needs the indicator's key
+    _add_goal_row(session, caller, row, goal, goal_to, at)
+    return row
+
+
+def check_goal(comparator: str, goal: Decimal, goal_to: Decimal | None) -> None:
+    """Raises InvalidRequest where a range has one end, another comparator two, or the ends are in the wrong order."""
+    if (comparator == Comparator.range) != (goal_to is not None):
+        raise invalid("/goal_to", ErrorCode.goal_to_needed)
+    if goal_to is not None and goal_to <= goal:
+        raise invalid("/goal_to", ErrorCode.goal_order)
+
+
+def update_indicator(
+    session: Session, caller: Caller, code: str, body: IndicatorUpdate, if_match: str | None
+) -> Indicator:
+    """Change some fields of an indicator. Raises NotFound, PreconditionFailed, InvalidRequest."""
+    row = get_row(session, IndicatorTable, code, "/path/indicator", lock=True)
+    before = _shown(session, row)
+    refuse_stale(before, if_match)
+    if "comparator" in body.model_fields_set:
+        check_goal(body.comparator, before.goal, before.goal_to)
+    for name, value in body.model_dump(exclude_unset=True).items():
+        setattr(row, name, value)
+    session.flush()  # what is rendered next is read from the database
+    if _shown(session, row) == before:
+        return before
+    return written_indicator(session, caller, row, "changed", utc_now())
+
+
+def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -> tuple[Goal, bool]:
+    """A new goal for an indicator, and whether it is new: the same revision sent again changes nothing.
+
+    Raises NotFound, StaleVersion, InvalidRequest.
+    """
+    row = get_row(session, IndicatorTable, code, "/path/indicator", lock=True)
+    current = session.get_one(GoalTable, (row.id, row.goal_version))
+    sent = (body.goal, body.goal_to, body.reason, body.document_number)
+    if sent == (current.goal, current.goal_to, current.reason, current.document_number):
+        return _render_goal(session, row, current), False
+    if body.expected_version is not None and body.expected_version != row.goal_version:
+        stands = _render_goal(session, row, current)
+        raise StaleVersion(
+            current=stands.model_dump(mode="json"),
+            expected=body.expected_version,
+            version=stands.version,
+            by=stands.recorded_by or "-",
+        )
+    check_goal(row.comparator, body.goal, body.goal_to)
+    if (body.goal, body.goal_to) == (current.goal, current.goal_to):
+        raise invalid("/goal", ErrorCode.goal_unchanged)
+    goal = add_goal(session, caller, row, body.goal, body.goal_to, utc_now(), body.reason, body.document_number)
+    return _render_goal(session, row, goal), True
+
+
+def add_goal(
+    session: Session,
+    caller: Caller,
+    row: IndicatorTable,
+    goal: Decimal,
+    goal_to: Decimal | None,
+    at: datetime,
+    reason: str | None,
+    document_number: str | None,
+) -> GoalTable:
+    """Put a new goal in force; the ones before it stay as history. Its change is recorded."""
+    row.goal_version += 1
+    row.updated_at = at
+    added = _add_goal_row(session, caller, row, goal, goal_to, at, reason, document_number)
+    session.flush()  # what is rendered next is read from the database
+    data = _render_goal(session, row, added).model_dump(mode="json")
+    record_change(session, caller, "goal", "revised", row.code, data, at=at, plan_id=_plan_of(session, row))
+    return added
+
+
+def _add_goal_row(
+    session: Session,
+    caller: Caller,
+    row: IndicatorTable,
+    goal: Decimal,
+    goal_to: Decimal | None,
+    at: datetime,
+    reason: str | None = None,
+    document_number: str | None = None,
+) -> GoalTable:
+    added = GoalTable(
+        indicator_id=row.id,
+        version=row.goal_version,
+        goal=goal,
+        goal_to=goal_to,
+        reason=reason,
+        document_number=document_number,
+        recorded_at=at,
+        client_id=caller.client_id,
+        request_id=caller.request_id,
+    )
+    session.add(added)
+    return added
+
+
+def written_indicator(session: Session, caller: Caller, row: IndicatorTable, verb: str, at: datetime) -> Indicator:
+    """The indicator as it is now, with its time and its change recorded."""
+    row.updated_at = at
+    session.flush()  # what is rendered next is read from the database
+    written = _shown(session, row)
+    data = written.model_dump(mode="json")
+    record_change(session, caller, "indicator", verb, row.code, data, at=at, plan_id=_plan_of(session, row))
+    return written
+
+
+def _plan_of(session: Session, row: IndicatorTable) -> int:
+    return session.get_one(Target, row.target_id).plan_id
+
+
+def _shown(session: Session, row: IndicatorTable) -> Indicator:
+    return _render(session, session.execute(_SHOWN.where(col(IndicatorTable.id) == row.id)).all())[0]
+
+
+def _render(session: Session, rows: Sequence[Any]) -> list[Indicator]:
+    """Rows of `_SHOWN` as answers show them."""
+    latest = latest_values(session, [row[0].id for row in rows])
+    return [_render_one(row[0], row[1], row[2], latest.get(row[0].id, [])) for row in rows]
+
+
+def _render_one(
+    row: IndicatorTable, goal: GoalTable, target: str, latest: Sequence[tuple[int, str, Decimal]]
+) -> Indicator:
+    return Indicator.model_construct(
+        code=row.code,
+        target=target,
+        name=row.name,
+        measure=row.measure,
+        comparator=Comparator(row.comparator),
+        kind=IndicatorKind(row.kind),
+        goal=goal.goal,
+        goal_to=goal.goal_to,
+        goal_version=row.goal_version,
+        baseline=row.baseline,
+        each_member=row.each_member,
+        frequency=Frequency(row.frequency) if row.frequency is not None else None,
+        latest=LatestValue(period=latest[0][1], value=latest[0][2]) if latest else None,
+        text=row.text,
+        line=row.line,
+        start=row.start,
+        end=row.end,
+        updated_at=row.updated_at,
+    )
+
+
+def _render_goal(session: Session, row: IndicatorTable, goal: GoalTable) -> Goal:
+    client = session.get(Client, goal.client_id) if goal.client_id is not None else None
+    return Goal(
+        indicator=row.code,
+        version=goal.version,
+        goal=goal.goal,
+        goal_to=goal.goal_to,
+        reason=goal.reason,
+        document_number=goal.document_number,
+        recorded_at=goal.recorded_at,
+        recorded_by=client.code if client is not None else None,
+    )

@@ -1,0 +1,52 @@
+"""From a code on the wire to its row, with the nearest codes where there is none."""
+
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, select
+from sqlmodel import Session, col
+
+from app.errors import ErrorCode, Fault, NotFound
+from app.problems import nearest
+from app.tables import Import, Indicator, Plan, Section, Target
+
+Coded = TypeVar("Coded", Plan, Section, Target, Indicator, Import)
+_MOST_CANDIDATES = 2000
+_RESOURCES: dict[type[object], str] = {
+    Plan: "plan",
+    Section: "section",
+    Target: "target",
+    Indicator: "indicator",
+    Import: "import",
+}
+
+
+def get_row(session: Session, table: type[Coded], code: str, pointer: str, *, lock: bool = False) -> Coded:
+    """The row with a code; with `lock` no other writer changes it before this transaction ends.
+
+    Raises NotFound, at the place of the request where the code stands, for a code that is unknown or removed.
+    """
+    statement = select(table).where(col(table.code) == code, *_present(table))
+    row: Coded | None = session.execute(
+        statement.with_for_update(key_share=True) if lock else statement
+    ).scalar_one_or_none()
+    if row is None:
+        resource = _RESOURCES[table]
+        near = nearest(code, _candidates(session, table, code))
+        fault = Fault(pointer, ErrorCode.unknown_reference, {"resource": resource, "code": code}, near)
+        raise NotFound(fault, resource=resource, code=code)
+    return row
+
+
+def _candidates(session: Session, table: type[Coded], code: str) -> list[str]:
+    statement = select(col(table.code)).where(*_present(table)).order_by(col(table.code)).limit(_MOST_CANDIDATES)
+    beginning = code.rpartition(".")[0]
+    if beginning:
+        alike = list(session.execute(statement.where(col(table.code).startswith(beginning, autoescape=True))).scalars())
+        if alike:
+            return alike
+    return list(session.execute(statement).scalars())
+
+
+def _present(table: type[Coded]) -> list[ColumnElement[bool]]:
+    removed_at = getattr(table, "removed_at", None)
+    return [] if removed_at is None else [col(removed_at).is_(None)]

@@ -1,0 +1,72 @@
+"""The application: the visible list of its routers, error handlers and middleware."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from asgi_correlation_id import CorrelationIdMiddleware
+from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
+
+from app.assignments.routes import routes as assignments
+from app.db import Database
+from app.health import routes as health
+from app.imports.routes import routes as imports
+from app.indicators.routes import routes as indicators
+from app.middleware import add_middleware, is_request_id
+from app.openapi import DESCRIPTION, build_openapi
+from app.plans.routes import routes as plans
+from app.problems import add_problem_handlers
+from app.settings import Settings
+from app.targets.routes import routes as targets
+from app.types import Json
+from app.units.routes import routes as units
+from app.values.routes import routes as values
+
+ROUTERS = (plans, targets, assignments, indicators, values, units, imports, health)
+
+
+class Zeren(FastAPI):
+    """FastAPI with our OpenAPI document."""
+
+    def openapi(self) -> Json:
+        """The document, built once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = build_openapi(self)
+        return self.openapi_schema
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service on the database that the settings name; the environment's settings by default."""
+    settings = settings or Settings.from_environment()
+    database = Database(settings.database_url, settings.pool_size)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        database.close()
+
+    app = Zeren(
+        title="Zeren",
+        summary="Government plan targets: who is responsible for what, and how far along it is.",
+        description=DESCRIPTION,
+        version=version("zeren"),
+        contact={"name": "Zeren", "url": "https://zeren.example/", "email": "zeren@zeren.example"},
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        telemetry={"tracing": False, "metrics": False},
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    for routes in ROUTERS:
+        app.include_router(routes)
+    patch_fastapi(app, redirect_from_root_to_docs=False)
+    add_problem_handlers(app)
+    add_middleware(app)
+    app.add_middleware(CorrelationIdMiddleware, validator=is_request_id, transformer=str)
+    return app

@@ -1,0 +1,247 @@
+"""The sentences of all problems, in Chinese and English, by their stable code."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from app.errors import ErrorCode as E
+from app.errors import Fault, ServiceError
+
+
+class Language(StrEnum):
+    """A language that answers come in; the value is its language tag."""
+
+    zh = "zh-CN"
+    en = "en"
+
+
+class Sentence(NamedTuple):
+    """One sentence in both languages, with `{placeholders}`."""
+
+    zh: str
+    en: str
+
+
+TITLES: dict[E, Sentence] = {
+    E.malformed_json: Sentence("请求体不是有效的 JSON", "The body is not valid JSON"),
+    E.bad_cursor: Sentence("游标无效", "The cursor is not valid here"),
+    E.bad_request: Sentence("请求无法读取", "The request cannot be read"),
+    E.unauthenticated: Sentence("未通过身份验证", "Not authenticated"),
+    E.forbidden: Sentence("权限不足", "Not permitted"),
+    E.not_your_unit: Sentence("该单位不属于本接入系统", "Not one of your units"),
+    E.unit_not_assigned: Sentence("该单位不承担此目标任务", "The unit does not answer for this target"),
+    E.not_found: Sentence("未找到", "Not found"),
+    E.no_such_path: Sentence("没有这个地址", "No such path"),
+    E.method_not_allowed: Sentence("不支持该请求方法", "Method not allowed"),
+    E.already_exists: Sentence("已存在", "Already exists"),
+    E.stale_version: Sentence("版本已过期", "Stale version"),
+    E.conflict: Sentence("与现有数据冲突", "Conflict"),
+    E.precondition_failed: Sentence("前提条件不满足", "Precondition failed"),
+    E.body_too_large: Sentence("请求体过大", "The body is too large"),
+    E.unsupported_media_type: Sentence("不支持该内容类型", "Unsupported media type"),
+    E.invalid_request: Sentence("请求内容有误", "The request is not valid"),
+    E.document_empty: Sentence("文件是空的", "The document is empty"),
+    E.document_unreadable: Sentence("文件无法读取", "The document cannot be read"),
+    E.document_without_targets: Sentence("文件中没有目标任务", "The document has no target"),
+    E.internal_error: Sentence("服务内部错误", "Internal error"),
+    E.unavailable: Sentence("服务暂时不可用", "Temporarily unavailable"),
+}
+
+DETAILS: dict[E, Sentence] = {
+    E.malformed_json: Sentence("请求体不是有效的 JSON：{reason}。", "The body is not valid JSON: {reason}."),
+    E.bad_cursor: Sentence(
+        "游标须原样取自同一列表、同样筛选条件的上一页 next_cursor。",
+        "A cursor must be the next_cursor of the same list with the same filters, unchanged.",
+    ),
+    E.bad_request: Sentence("请求无法读取。", "The request cannot be read."),
+    E.unauthenticated: Sentence(
+        "请在 Authorization 头中提供有效密钥：Bearer zrn_…。密钥缺失、错误、过期或已吊销。",
+        "Send a valid key in the Authorization header: Bearer zrn_…. It is missing, wrong, expired or revoked.",
+    ),
+    E.forbidden: Sentence(
+        "此操作需要 {scope} 权限，密钥现有：{scopes}。", "This needs the scope {scope}; the key has: {scopes}."
+    ),
+    E.not_your_unit: Sentence(
+        "{unit} 不是接入系统 {client} 的所属单位、其成员或下级单位。",
+        "{unit} is not a unit of client {client}, a member or a descendant of one.",
+    ),
+    E.unit_not_assigned: Sentence(
+        "{unit} 不是目标任务 {target} 的牵头、责任或配合单位。",
+        "{unit} does not answer for target {target} in any role.",
+    ),
+    E.not_found: Sentence("没有编码为 {code} 的{resource}。", "There is no {resource} with the code {code}."),
+    E.no_such_path: Sentence("没有 {path} 这个地址，接口说明见 /docs。", "There is nothing at {path}; see /docs."),
+    E.method_not_allowed: Sentence(
+        "{path} 不支持 {method}，可用：{allowed}。", "{path} does not take {method}; it takes: {allowed}."
+    ),
+    E.already_exists: Sentence("{value} 已被使用。", "{value} is already in use."),
+    E.stale_version: Sentence(
+        "期望版本 {expected}，现有版本 {version}，由 {by} 写入。请重新读取后再提交。",
+        "Expected version {expected}, but version {version} stands, written by {by}. Read it again before you write.",
+    ),
+    E.conflict: Sentence("与现有数据冲突：{constraint}。", "This contradicts stored data: {constraint}."),
+    E.precondition_failed: Sentence(
+        "If-Match 与现有 ETag {etag} 不符，资源已被修改。请重新读取后再提交。",
+        "If-Match is not the present ETag {etag}: the resource has changed. Read it again before you write.",
+    ),
+    E.body_too_large: Sentence("请求体最多 {limit} 字节。", "The body may have {limit} bytes at most."),
+    E.unsupported_media_type: Sentence(
+        "请用 Content-Type: {expected} 提交请求体，收到的是 {received}。",
+        "Send the body with Content-Type: {expected}; it came with {received}.",
+    ),
+    E.invalid_request: Sentence("有 {count} 处错误，见 errors。", "{count} field(s) are wrong, see errors."),
+    E.document_empty: Sentence("文件中没有任何文字。", "There is not a word in the document."),
+    E.document_unreadable: Sentence(
+        "文件不是可识别的文本（支持 UTF-8、UTF-16、GB18030）：{reason}。",
+        "The document is not text in UTF-8, UTF-16 or GB18030: {reason}.",
+    ),
+    E.document_without_targets: Sentence(
+        "在 {lines} 行中没有找到目标任务。所找的是：行首带编号的条目（如“52.”“1、”“（一）”），并带有单位括注，"
+        "如（牵头单位:…;责任单位:…）。",
+        "No target was found in {lines} lines. What was looked for: items that begin with a number (such as 52. or 1、 "
+        "or （一）) and name units in brackets, such as (牵头单位:…;责任单位:…).",
+    ),
+    E.internal_error: Sentence(
+        "服务出现内部错误，数据未改动。请将 request_id 告知管理员。",
+        "The service failed; nothing was written. Tell the administrator the request_id.",
+    ),
+    E.unavailable: Sentence(
+        "数据库忙或无法连接，请稍后重试。", "The database is busy or cannot be reached; try again."
+    ),
+    E.required: Sentence("缺少必填项。", "This is required."),
+    E.unknown_field: Sentence("没有 {name} 这个字段。", "There is no field {name}."),
+    E.unknown_parameter: Sentence("没有 {name} 这个查询参数。", "There is no query parameter {name}."),
+    E.repeated_parameter: Sentence("查询参数 {name} 只能出现一次。", "The query parameter {name} may stand only once."),
+    E.invalid: Sentence("值无效：{reason}。", "Not valid: {reason}."),
+    E.not_text: Sentence("应为字符串。", "A string was expected."),
+    E.not_a_whole_number: Sentence("应为整数。", "A whole number was expected."),
+    E.not_true_or_false: Sentence("应为 true 或 false。", "true or false was expected."),
+    E.not_an_object: Sentence("应为 JSON 对象。", "A JSON object was expected."),
+    E.not_a_list: Sentence("应为 JSON 数组。", "A JSON array was expected."),
+    E.not_null: Sentence("此项不能为 null。", "This cannot be null."),
+    E.not_allowed: Sentence("应为以下之一：{expected}。", "One of these was expected: {expected}."),
+    E.too_short: Sentence("不能为空，至少 {limit} 个。", "Too short: at least {limit}."),
+    E.too_long: Sentence("过长，最多 {limit} 个。", "Too long: at most {limit}."),
+    E.too_small: Sentence("过小，至少为 {limit}。", "Too small: at least {limit}."),
+    E.too_large: Sentence("过大，最多为 {limit}。", "Too large: at most {limit}."),
+    E.bad_format: Sentence("格式不符：{pattern}。", "Not of the form {pattern}."),
+    E.bad_characters: Sentence("含有不可见的控制字符。", "It contains control characters."),
+    E.time_invalid: Sentence(
+        "应为带时区的时间，如 2023-06-30T08:00:00Z。",
+        "A time with its zone was expected, such as 2023-06-30T08:00:00Z.",
+    ),
+    E.date_invalid: Sentence("应为日期，如 2023-06-15。", "A day was expected, such as 2023-06-15."),
+    E.not_a_figure: Sentence(
+        "应为 JSON 数字，不带引号，如 46.8。", "A JSON number was expected, without quotes, such as 46.8."
+    ),
+    E.figure_not_finite: Sentence("不能是 NaN 或无穷大。", "It cannot be NaN or infinite."),
+    E.too_many_digits: Sentence(
+        "小数点前最多 12 位、后最多 6 位，有效数字最多 15 位；不作四舍五入。",
+        "At most 12 digits before the point, 6 after it and 15 significant ones; nothing is rounded.",
+    ),
+    E.period_invalid: Sentence(
+        "应为期间：2023、2023-H1、2023-Q2、2023-06 或 2023-06-15。",
+        "A period was expected: 2023, 2023-H1, 2023-Q2, 2023-06 or 2023-06-15.",
+    ),
+    E.period_wrong_frequency: Sentence(
+        "指标 {indicator} 的报送频率为 {frequency}，期间应写作 {form}。",
+        "Indicator {indicator} is reported by {frequency}; its periods look like {form}.",
+    ),
+    E.period_outside_plan: Sentence(
+        "期间不在方案的 {starts_on} 至 {ends_on} 之内。",
+        "The period lies outside the plan's days {starts_on} to {ends_on}.",
+    ),
+    E.period_order: Sentence("period_to 早于 period_from。", "period_to lies before period_from."),
+    E.usci_invalid: Sentence(
+        "不是有效的统一社会信用代码（GB 32100-2015，18 位，末位为校验码）。",
+        "Not a unified social credit code (GB 32100-2015: 18 characters, the last one a check digit).",
+    ),
+    E.unit_unknown: Sentence("没有名为 {name} 的单位。", "No unit is called {name}."),
+    E.unit_ambiguous: Sentence("{name} 可指多个单位，请用编码。", "{name} may be several units; use the code."),
+    E.unit_needed: Sentence(
+        "请写明单位：无法从接入系统的所属单位中唯一确定。",
+        "Name the unit: the client's own units do not settle which one.",
+    ),
+    E.unit_repeated: Sentence("{unit} 重复出现。", "{unit} stands more than once."),
+    E.alias_repeated: Sentence("别名 {name} 重复出现。", "The alias {name} stands more than once."),
+    E.not_a_group: Sentence("只有 kind 为 group 的单位才有成员。", "Only a unit of kind group has members."),
+    E.group_cycle: Sentence("{unit} 会成为自己的成员。", "{unit} would become a member of itself."),
+    E.parent_cycle: Sentence("{unit} 会成为自己的上级。", "{unit} would become its own parent."),
+    E.date_order: Sentence("结束日期早于开始日期。", "It ends before it begins."),
+    E.goal_order: Sentence("goal_to 须大于 goal。", "goal_to must be greater than goal."),
+    E.goal_to_needed: Sentence(
+        "comparator 为 range 时须有 goal_to，其他情况不得有。",
+        "goal_to goes with the comparator range, and only with it.",
+    ),
+    E.goal_unchanged: Sentence("目标值与现行的相同。", "The goal is the one already in force."),
+    E.year_unknown: Sentence("文件标题中没有年份，请用参数 year 给出。", "The title names no year: give it as year."),
+    E.title_unknown: Sentence("文件中没有标题，请用参数 title 给出。", "The document has no title: give it as title."),
+    E.unknown_reference: Sentence("没有编码为 {code} 的{resource}。", "There is no {resource} with the code {code}."),
+}
+
+RESOURCES: dict[str, Sentence] = {
+    "plan": Sentence("方案", "plan"),
+    "section": Sentence("部分", "section"),
+    "target": Sentence("目标任务", "target"),
+    "unit": Sentence("单位", "unit"),
+    "assignment": Sentence("责任", "assignment"),
+    "indicator": Sentence("指标", "indicator"),
+    "value": Sentence("指标值", "value"),
+    "import": Sentence("导入", "import"),
+    "client": Sentence("接入系统", "client"),
+    "key": Sentence("密钥", "key"),
+}
+
+
+class _Filling(dict[str, object]):
+    """Placeholders without a value show as they are: a sentence must never be the cause of an error."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def _fill(sentence: Sentence, language: Language, params: Mapping[str, object]) -> str:
+    filling = _Filling(params)
+    resource = RESOURCES.get(str(params.get("resource")))
+    if resource is not None:
+        filling["resource"] = getattr(resource, language.name)
+    text: str = getattr(sentence, language.name)
+    return text.format_map(filling)
+
+
+def title_of(error: ServiceError, language: Language) -> str:
+    """The short, unchanging name of this kind of refusal."""
+    return _fill(TITLES[error.code], language, {})
+
+
+def detail_of(error: ServiceError, language: Language) -> str:
+    """What is wrong with this very request."""
+    return _fill(DETAILS[error.code], language, {"count": len(error.faults), **error.params})
+
+
+def fault_detail(fault: Fault, language: Language) -> str:
+    """What is wrong with one field."""
+    return _fill(DETAILS[fault.code], language, fault.params)
+
+
+def preferred_language(accept_language: str | None) -> Language:
+    """The language of the answer: Chinese, unless English is asked for with a higher weight."""
+    weights = {Language.zh: 0.0, Language.en: 0.0}
+    for part in (accept_language or "").split(","):
+        tag, _, weight = part.partition(";")
+        language = {"zh": Language.zh, "en": Language.en}.get(tag.strip().lower().partition("-")[0])
+        if language is not None:
+            weights[language] = max(weights[language], _weight(weight))
+    return Language.en if weights[Language.en] > weights[Language.zh] else Language.zh
+
+
+def _weight(text: str) -> float:
+    """The `q` of an `Accept` header's part; 1 where none is said, 0 where it cannot be read."""
+    name, _, number = text.strip().partition("=")
+    if not name:
+        return 1.0
+    try:
+        weight = float(number)
+    except ValueError:
+        return 0.0
+    return weight if 0 <= weight <= 1 else 0.0

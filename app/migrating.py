@@ -1,0 +1,37 @@
+"""The database's shape: bringing it up to date, and telling whether it is."""
+
+from importlib import resources
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from app.db import Database
+
+
+def migration_config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration for the migrations that are installed with the service, on a connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(str(resources.files("migrations")))).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(database: Database, revision: str = "head") -> None:
+    """Bring a database to a revision, the newest one by default, in one transaction."""
+    with database.writer.begin() as connection:
+        config = migration_config(connection)
+        if revision == "head":
+            command.upgrade(config, revision)
+        else:
+            command.downgrade(config, revision)
+
+
+def is_migrated(database: Database) -> bool:
+    """Whether a database has the shape that this version of the service needs."""
+    newest = ScriptDirectory.from_config(migration_config()).get_current_head()
+    with database.writer.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == newest

@@ -1,0 +1,167 @@
+"""The one kind of route: it authenticates, reads strictly, and answers with ETag, Link, CSV or 304.
+
+Every operation is declared with `operation(scope, …)`; a route without a scope does not start.
+"""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from app.auth import Caller, authenticate, require
+from app.errors import (
+    ErrorCode,
+    Fault,
+    Forbidden,
+    InternalError,
+    InvalidRequest,
+    ServiceError,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from app.etags import etag_listed, etag_of
+from app.openapi import REPEATS, TAKES
+from app.paging import CSV_MEDIA_TYPE, Page, csv_columns, next_cursor_of, render_csv
+from app.problems import nearest, raises
+from app.reading_json import BodyRequest
+from app.types import Json, Scope
+
+MERGE_PATCH = "application/merge-patch+json"
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+_SCOPE = "x-scope"
+
+
+def operation(
+    scope: Scope, *errors: type[ServiceError], takes: tuple[str, ...] = ("application/json",), repeats: bool = False
+) -> Json:
+    """The keyword arguments by which a route declares its scope and what it can refuse.
+
+    `takes` are the media types of its body, if it has one; the first one is documented. `repeats`: a write that
+    changes nothing, since it was made before, is answered 200 instead of 201.
+    """
+    always = (Unauthenticated, Forbidden, InvalidRequest, InternalError, Unavailable)
+    return {
+        "responses": raises(*always, *errors),
+        "openapi_extra": {"security": [{"key": []}], _SCOPE: scope.value, TAKES: takes, REPEATS: repeats},
+    }
+
+
+class Route(APIRoute):
+    """A route of the API; see the module's first line."""
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's handler between our reading and our answering."""
+        handle = super().get_route_handler()
+        scope = Scope((self.openapi_extra or {})[_SCOPE])
+        takes: tuple[str, ...] = (self.openapi_extra or {})[TAKES]
+        names = _known_names(self)
+        columns = _csv_columns(self)
+
+        async def answer(request: Request) -> Response:
+            request = BodyRequest(request.scope, request.receive)
+            request.state.caller = await run_in_threadpool(_caller_of, request)
+            require(request.state.caller, scope)
+            request.state.known_names = names
+            _refuse_unknown_parameters(request, names["query"])
+            if self.body_field is not None:
+                _refuse_other_media_types(request, takes)
+            response = await handle(request)
+            if request.method != "GET":
+                return response
+            return _conditional(request, _as_list(request, response, columns))
+
+        return answer
+
+
+class Router(APIRouter):
+    """The operations of one resource, under `/api/v1` and one tag."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(prefix="/api/v1", tags=[tag], route_class=Route)
+
+
+def _caller_of(request: Request) -> Caller:
+    with request.app.state.database.reading() as session:
+        return authenticate(session, request.headers.get("authorization"))
+
+
+def _known_names(route: APIRoute) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {"query": [], "body": []}
+    for field in get_flat_params(route.dependant):
+        place = getattr(field.field_info, "in_", None)
+        if place is None or place.value == "query":  # fields of a query model know no place
+            names["query"].append(field.alias)
+    body = route.body_field.field_info.annotation if route.body_field is not None else None
+    if isinstance(body, type) and issubclass(body, BaseModel):
+        names["body"] = list(body.model_fields)
+    return names
+
+
+def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
+    given = [name for name, _ in request.query_params.multi_items()]
+    faults = [
+        Fault(f"/query/{name}", ErrorCode.unknown_parameter, {"name": name}, nearest(name, known))
+        if name not in known
+        else Fault(f"/query/{name}", ErrorCode.repeated_parameter, {"name": name})
+        for name in dict.fromkeys(given)
+        if name not in known or given.count(name) > 1
+    ]
+    if faults:
+        raise InvalidRequest(*faults)
+
+
+def _refuse_other_media_types(request: Request, takes: tuple[str, ...]) -> None:
+    received = request.headers.get("content-type", "")
+    if received.partition(";")[0].strip().lower() not in takes:
+        header = "Accept-Patch" if request.method == "PATCH" else "Accept"
+        raise UnsupportedMediaType(headers={header: takes[0]}, expected=takes[0], received=received or "-")
+
+
+def _csv_columns(route: APIRoute) -> list[tuple[str, ...]] | None:
+    """The CSV columns of a list; None for an operation that answers with something else."""
+    model = route.response_model
+    if not (isinstance(model, type) and issubclass(model, Page)):
+        return None
+    (item,) = model.model_fields["items"].annotation.__args__  # type: ignore[union-attr]
+    return csv_columns(item)
+
+
+def _as_list(request: Request, response: Response, columns: list[tuple[str, ...]] | None) -> Response:
+    """A page with its `Link`, and as CSV where that is wanted; any other answer unchanged."""
+    if columns is None or response.status_code != 200:
+        return response
+    body = bytes(response.body)
+    cursor = next_cursor_of(body)
+    if _wants_csv(request):
+        rows = render_csv(columns, json.loads(body)["items"])
+        response = Response(rows, media_type=CSV_MEDIA_TYPE)
+    if cursor is not None:
+        url = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _wants_csv(request: Request) -> bool:
+    """CSV is for who asks for it and not for JSON as well: generated clients name every type that is documented."""
+    types = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
+    return CSV_MEDIA_TYPE in types and "application/json" not in types
+
+
+def _conditional(request: Request, response: Response) -> Response:
+    if response.status_code != 200:
+        return response
+    etag = etag_of(bytes(response.body))
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "private, no-cache"
+    asked = request.headers.get("if-none-match")
+    if asked is not None and etag_listed(etag, asked):
+        kept = {name: response.headers[name] for name in ("ETag", "Cache-Control", "Vary") if name in response.headers}
+        return Response(status_code=304, headers=kept)
+    return response

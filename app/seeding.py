@@ -1,0 +1,93 @@
+"""Loading a unit register and a plan from a folder such as `seed/xianning-2023`, through the services."""
+
+import csv
+import io
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from pydantic import TypeAdapter, ValidationError
+from sqlmodel import Session
+
+from app.auth import Caller
+from app.errors import InvalidRequest, NotFound
+from app.imports.schemas import ImportQuery, ImportReport
+from app.imports.service import import_document
+from app.messages import Language
+from app.problems import fault_of
+from app.types import Json
+from app.units.schemas import UnitCreate, UnitUpdate
+from app.units.service import create_unit, get_unit, update_unit
+
+_Progress = Callable[[Iterable[Json]], Iterable[Json]]
+_ROW: TypeAdapter[UnitCreate] = TypeAdapter(UnitCreate)
+
+
+def shipped_plan() -> Traversable:
+    """The folder of the plan that comes with the service."""
+    return resources.files("seed") / "xianning-2023"
+
+
+def read_register(folder: Traversable) -> list[Json]:
+    """The rows of a folder's `units.csv` as unit fields; lists stand in one cell, parted by `;`."""
+    text = (folder / "units.csv").read_text(encoding="utf-8-sig")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    return [
+        {
+            name: _list(cell) if name in ("aliases", "members") else cell or None
+            for name, cell in row.items()
+            if name is not None
+        }
+        for row in rows
+    ]
+
+
+def _list(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
+
+
+def load_units(session: Session, caller: Caller, rows: list[Json], progress: _Progress = iter) -> int:
+    """Create the units that are not there yet; those that are keep what was made of them. The answer: how many are new.
+
+    Raises InvalidRequest for a row that is wrong, naming it.
+    """
+    new = [row for row in rows if not _exists(session, row["code"])]
+    for number, row in _numbered(progress(new), rows):
+        # parents and members may stand further down: first all units, then what binds them
+        body = _validated(number, {**row, "parent": None, "members": []})
+        create_unit(session, caller, body)
+    for row in new:
+        binding = {name: row[name] for name in ("parent", "members") if row[name]}
+        if binding:
+            update_unit(session, caller, row["code"], UnitUpdate.model_validate(binding), None)
+    return len(new)
+
+
+def _numbered(rows: Iterable[Json], all_rows: list[Json]) -> Iterator[tuple[int, Json]]:
+    for row in rows:
+        yield all_rows.index(row) + 2, row  # as a spreadsheet counts, its heading being row 1
+
+
+def _exists(session: Session, code: str) -> bool:
+    try:
+        return get_unit(session, code).code == code
+    except NotFound:
+        return False
+
+
+def _validated(number: int, row: Json) -> UnitCreate:
+    try:
+        return _ROW.validate_python(row)
+    except ValidationError as error:
+        faults = [fault_of({**one, "loc": ("body", f"row {number}", *one["loc"])}) for one in error.errors()]
+        raise InvalidRequest(*faults) from error
+
+
+def load_plan(session: Session, caller: Caller, folder: Traversable, language: Language) -> ImportReport:
+    """Import a folder's `plan.txt` as its `plan.toml` says; again changes nothing."""
+    about = tomllib.loads((folder / "plan.toml").read_text(encoding="utf-8"))
+    facts = {name: about[name] for name in ("title", "issuer", "region_code", "year", "source") if name in about}
+    query = ImportQuery(plan=about["code"], **facts)
+    report, _ = import_document(session, caller, (folder / "plan.txt").read_bytes(), query, language)
+    return report

@@ -1,0 +1,439 @@
+"""Every table: columns, named constraints and indexes; no behaviour.
+
+Figures are exact: NUMERIC(18, 6) on PostgreSQL, the figure times 10^6 as a 64-bit integer on SQLite, which has no
+decimal type. Times are UTC. Rows that a later document no longer names keep their place and get `removed_at`.
+"""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import Field, SQLModel
+
+from app.types import (
+    FIGURE_SCALE,
+    Comparator,
+    Frequency,
+    ImportState,
+    IndicatorKind,
+    Role,
+    UnitKind,
+    ValueStatus,
+    enum_values,
+)
+
+SQLModel.metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+metadata = SQLModel.metadata
+
+# SQLite numbers rows itself only for a column that is exactly INTEGER
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class FigureType(TypeDecorator[Decimal]):
+    """An exact decimal with at most 12 digits before and 6 after the point."""
+
+    impl = Numeric(18, 6)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else Numeric(18, 6))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return int(value * FIGURE_SCALE)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None:
+            return None
+        return Decimal(value) / FIGURE_SCALE if dialect.name == "sqlite" else Decimal(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An instant; aware in Python, UTC in the database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _foreign_key(column: str, target: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint([column], [target])
+
+
+def _one_of(column: str, enumeration: Any) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({enum_values(enumeration)})", name=f"{column}_known")
+
+
+class Client(SQLModel, table=True):
+    __tablename__ = "clients"
+    __table_args__ = (UniqueConstraint("code"),)
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    code: str
+    name: str
+    created_at: datetime = Field(sa_type=UtcTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class Key(SQLModel, table=True):
+    __tablename__ = "keys"
+    __table_args__ = (
+        _foreign_key("client_id", "clients.id"),
+        UniqueConstraint("prefix"),
+        UniqueConstraint("secret_hash"),
+        CheckConstraint("length(secret_hash) = 64", name="secret_hash_sha256"),
+        Index(None, "client_id"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    client_id: int = Field(sa_type=BigInteger)
+    prefix: str
+    secret_hash: str
+    scopes: str
+    created_at: datetime = Field(sa_type=UtcTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class ClientUnit(SQLModel, table=True):
+    __tablename__ = "client_units"
+    __table_args__ = (_foreign_key("client_id", "clients.id"), _foreign_key("unit_id", "units.id"))
+    client_id: int = Field(primary_key=True, sa_type=BigInteger)
+    unit_id: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class Change(SQLModel, table=True):
+    __tablename__ = "changes"
+    __table_args__ = (_foreign_key("client_id", "clients.id"), Index(None, "resource", "code", "id"))
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    at: datetime = Field(sa_type=UtcTime)
+    type: str
+    resource: str
+    code: str
+    plan_id: int | None = Field(default=None, sa_type=BigInteger)
+    unit_id: int | None = Field(default=None, sa_type=BigInteger)
+    client_id: int | None = Field(default=None, sa_type=BigInteger)
+    request_id: str
+    data: str = Field(sa_type=Text)
+
+
+class Unit(SQLModel, table=True):
+    __tablename__ = "units"
+    __table_args__ = (
+        _foreign_key("parent_id", "units.id"),
+        UniqueConstraint("code"),
+        UniqueConstraint("usci"),
+        _one_of("kind", UnitKind),
+        CheckConstraint("usci IS NULL OR length(usci) = 18", name="usci_length"),
+        CheckConstraint("region_code IS NULL OR length(region_code) = 6", name="region_code_length"),
+        CheckConstraint("valid_to IS NULL OR valid_from IS NULL OR valid_from <= valid_to", name="valid_order"),
+        CheckConstraint("parent_id IS NULL OR parent_id <> id", name="parent_other"),
+        Index(None, "name_key"),
+        Index(None, "parent_id"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    code: str
+    name: str
+    name_key: str
+    kind: str
+    region_code: str | None = None
+    usci: str | None = None
+    parent_id: int | None = Field(default=None, sa_type=BigInteger)
+    valid_from: date | None = None
+    valid_to: date | None = None
+    updated_at: datetime = Field(sa_type=UtcTime)
+
+
+class UnitAlias(SQLModel, table=True):
+    __tablename__ = "unit_aliases"
+    __table_args__ = (_foreign_key("unit_id", "units.id"), Index(None, "alias_key"))
+    unit_id: int = Field(primary_key=True, sa_type=BigInteger)
+    alias: str = Field(primary_key=True)
+    alias_key: str
+    position: int
+
+
+class UnitMember(SQLModel, table=True):
+    __tablename__ = "unit_members"
+    __table_args__ = (
+        _foreign_key("group_id", "units.id"),
+        _foreign_key("member_id", "units.id"),
+        CheckConstraint("group_id <> member_id", name="member_other"),
+        Index(None, "member_id"),
+    )
+    group_id: int = Field(primary_key=True, sa_type=BigInteger)
+    member_id: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int
+
+
+class Plan(SQLModel, table=True):
+    __tablename__ = "plans"
+    __table_args__ = (
+        UniqueConstraint("code"),
+        CheckConstraint("starts_on <= ends_on", name="days_order"),
+        CheckConstraint("region_code IS NULL OR length(region_code) = 6", name="region_code_length"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    code: str
+    title: str
+    issuer: str | None = None
+    region_code: str | None = None
+    year: int
+    starts_on: date
+    ends_on: date
+    source: str | None = None
+    source_sha256: str | None = None
+    updated_at: datetime = Field(sa_type=UtcTime)
+
+
+class Section(SQLModel, table=True):
+    __tablename__ = "sections"
+    __table_args__ = (
+        _foreign_key("plan_id", "plans.id"),
+        _foreign_key("parent_id", "sections.id"),
+        UniqueConstraint("code"),
+        Index(None, "plan_id", "position", "id"),
+        Index(None, "parent_id"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    plan_id: int = Field(sa_type=BigInteger)
+    parent_id: int | None = Field(default=None, sa_type=BigInteger)
+    code: str
+    heading: str
+    position: int
+    line: int | None = None
+    updated_at: datetime = Field(sa_type=UtcTime)
+    removed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class Target(SQLModel, table=True):
+    __tablename__ = "targets"
+    __table_args__ = (
+        _foreign_key("plan_id", "plans.id"),
+        _foreign_key("section_id", "sections.id"),
+        UniqueConstraint("code"),
+        CheckConstraint("length(statement) > 0", name="statement_said"),
+        Index(None, "plan_id", "position", "id"),
+        Index(None, "section_id"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    plan_id: int = Field(sa_type=BigInteger)
+    section_id: int | None = Field(default=None, sa_type=BigInteger)
+    code: str
+    number: str
+    label: str | None = None
+    position: int
+    statement: str = Field(sa_type=Text)
+    search_text: str = Field(sa_type=Text)
+    due_on: date | None = None
+    line: int | None = None
+    start: int | None = None
+    end: int | None = None
+    updated_at: datetime = Field(sa_type=UtcTime)
+    removed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class TargetUnit(SQLModel, table=True):
+    """A unit as the plan prints it for a target: a group once, not its members."""
+
+    __tablename__ = "target_units"
+    __table_args__ = (
+        _foreign_key("target_id", "targets.id"),
+        _foreign_key("unit_id", "units.id"),
+        _one_of("role", Role),
+        Index(None, "unit_id"),
+    )
+    target_id: int = Field(primary_key=True, sa_type=BigInteger)
+    unit_id: int = Field(primary_key=True, sa_type=BigInteger)
+    role: str = Field(primary_key=True)
+    position: int
+
+
+class Assignment(SQLModel, table=True):
+    __tablename__ = "assignments"
+    __table_args__ = (
+        _foreign_key("target_id", "targets.id"),
+        _foreign_key("unit_id", "units.id"),
+        _foreign_key("via_id", "units.id"),
+        _foreign_key("acknowledged_by_id", "clients.id"),
+        UniqueConstraint("target_id", "unit_id", "role"),
+        _one_of("role", Role),
+        CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by_id IS NULL)", name="acknowledged_whole"),
+        Index(None, "unit_id", "id"),
+        Index(None, "via_id", "id"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    target_id: int = Field(sa_type=BigInteger)
+    unit_id: int = Field(sa_type=BigInteger)
+    role: str
+    via_id: int | None = Field(default=None, sa_type=BigInteger)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    acknowledged_by_id: int | None = Field(default=None, sa_type=BigInteger)
+    updated_at: datetime = Field(sa_type=UtcTime)
+    removed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class Indicator(SQLModel, table=True):
+    __tablename__ = "indicators"
+    __table_args__ = (
+        _foreign_key("target_id", "targets.id"),
+        UniqueConstraint("code"),
+        UniqueConstraint("target_id", "ordinal"),
+        _one_of("comparator", Comparator),
+        _one_of("kind", IndicatorKind),
+        CheckConstraint(f"frequency IS NULL OR frequency IN ({enum_values(Frequency)})", name="frequency_known"),
+        CheckConstraint("goal_version >= 1", name="goal_version_positive"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    target_id: int = Field(sa_type=BigInteger)
+    ordinal: int
+    code: str
+    name: str
+    measure: str
+    comparator: str
+    kind: str
+    baseline: Decimal | None = Field(default=None, sa_type=FigureType)
+    each_member: bool = False
+    frequency: str | None = None
+    goal_version: int
+    text: str | None = None
+    line: int | None = None
+    start: int | None = None
+    end: int | None = None
+    updated_at: datetime = Field(sa_type=UtcTime)
+    removed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class Goal(SQLModel, table=True):
+    __tablename__ = "goals"
+    __table_args__ = (
+        _foreign_key("indicator_id", "indicators.id"),
+        _foreign_key("client_id", "clients.id"),
+        CheckConstraint("goal_to IS NULL OR goal_to > goal", name="range_order"),
+        CheckConstraint("version >= 1", name="version_positive"),
+    )
+    indicator_id: int = Field(primary_key=True, sa_type=BigInteger)
+    version: int = Field(primary_key=True)
+    goal: Decimal = Field(sa_type=FigureType)
+    goal_to: Decimal | None = Field(default=None, sa_type=FigureType)
+    reason: str | None = None
+    document_number: str | None = None
+    recorded_at: datetime = Field(sa_type=UtcTime)
+    client_id: int | None = Field(default=None, sa_type=BigInteger)
+    request_id: str
+
+
+class Value(SQLModel, table=True):
+    """The value in force. The natural key is the primary key and the only index: batches pay for no other."""
+
+    __tablename__ = "values"
+    __table_args__ = (
+        _foreign_key("indicator_id", "indicators.id"),
+        _foreign_key("unit_id", "units.id"),
+        _foreign_key("client_id", "clients.id"),
+        _one_of("status", ValueStatus),
+        CheckConstraint("version >= 1", name="version_positive"),
+        {"sqlite_with_rowid": False},
+    )
+    indicator_id: int = Field(primary_key=True, sa_type=BigInteger)
+    period: str = Field(primary_key=True)
+    unit_id: int = Field(primary_key=True, sa_type=BigInteger)
+    period_end: date
+    value: Decimal = Field(sa_type=FigureType)
+    note: str | None = None
+    evidence_url: str | None = None
+    status: str
+    version: int
+    recorded_at: datetime = Field(sa_type=UtcTime)
+    client_id: int = Field(sa_type=BigInteger)
+
+
+class ValueRevision(SQLModel, table=True):
+    """Every version a value ever had, the one in force included."""
+
+    __tablename__ = "value_revisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["indicator_id", "period", "unit_id"],
+            ["values.indicator_id", "values.period", "values.unit_id"],
+            name="fk_value_revisions_value",
+        ),
+        _foreign_key("client_id", "clients.id"),
+        _one_of("status", ValueStatus),
+        {"sqlite_with_rowid": False},
+    )
+    indicator_id: int = Field(primary_key=True, sa_type=BigInteger)
+    period: str = Field(primary_key=True)
+    unit_id: int = Field(primary_key=True, sa_type=BigInteger)
+    version: int = Field(primary_key=True)
+    value: Decimal = Field(sa_type=FigureType)
+    note: str | None = None
+    evidence_url: str | None = None
+    status: str
+    recorded_at: datetime = Field(sa_type=UtcTime)
+    client_id: int = Field(sa_type=BigInteger)
+    request_id: str
+
+
+class LatestValue(SQLModel, table=True):
+    """The newest value of an indicator and unit, kept so that a page of assignments need not look for it."""
+
+    __tablename__ = "latest_values"
+    __table_args__ = (
+        _foreign_key("indicator_id", "indicators.id"),
+        _foreign_key("unit_id", "units.id"),
+        {"sqlite_with_rowid": False},
+    )
+    indicator_id: int = Field(primary_key=True, sa_type=BigInteger)
+    unit_id: int = Field(primary_key=True, sa_type=BigInteger)
+    period: str
+    period_end: date
+    value: Decimal = Field(sa_type=FigureType)
+    recorded_at: datetime = Field(sa_type=UtcTime)
+
+
+class Import(SQLModel, table=True):
+    __tablename__ = "imports"
+    __table_args__ = (
+        _foreign_key("plan_id", "plans.id"),
+        _foreign_key("client_id", "clients.id"),
+        UniqueConstraint("code"),
+        _one_of("state", ImportState),
+        Index(None, "plan_id", "id"),
+    )
+    id: int = Field(default=None, primary_key=True, sa_type=RowId)
+    plan_id: int = Field(sa_type=BigInteger)
+    code: str
+    state: str
+    source_sha256: str
+    created_at: datetime = Field(sa_type=UtcTime)
+    client_id: int | None = Field(default=None, sa_type=BigInteger)
+    request_id: str
+    report: str = Field(sa_type=Text)
