@@ -35,7 +35,10 @@ def assigned_units(printed: Printed, members: Mapping[int, Sequence[int]]) -> di
 
 
 def members_of_groups(session: Session) -> dict[int, list[int]]:
-    """Every group with its members, those of groups inside it included, and no groups among them."""
+    """Every group with its members, those of groups inside it included.
+
+    A group inside that has no members stands for itself, so that its part is not lost.
+    """
     groups = set(session.execute(select(col(Unit.id)).where(col(Unit.kind) == UnitKind.group.value)).scalars())
     direct: dict[int, list[int]] = {group: [] for group in groups}
     rows = select(col(UnitMember.group_id), col(UnitMember.member_id)).order_by(
@@ -51,7 +54,7 @@ def _flatten(group: int, direct: Mapping[int, Sequence[int]]) -> list[int]:
     seen, waiting = {group}, list(direct[group])
     while waiting:
         unit = waiting.pop(0)
-        if unit not in direct:
+        if not direct.get(unit):
             members[unit] = None
         elif unit not in seen:
             seen.add(unit)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,20 +10,27 @@ from typing import Annotated
 
 from asgi_correlation_id import correlation_id
 from fastapi import Depends, Request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
+from app.db import fetch
 from app.errors import Forbidden, Unauthenticated
 from app.tables import Client, Key
 from app.types import Scope
 
-KEY_MARK = "zrn"
+_KEY = re.compile(r"zrn_(?P<prefix>[0-9a-f]{10})_[0-9a-f]{40}")
 _INCLUDED = {
     Scope.read: {Scope.read},
     Scope.report: {Scope.read, Scope.report},
     Scope.review: {Scope.read, Scope.review},
     Scope.admin: set(Scope),
 }
+
+_KEY_OF_PREFIX = (
+    select(col(Key.secret_hash), col(Key.scopes), col(Key.expires_at), col(Client.id), col(Client.code))
+    .join(Client, col(Client.id) == col(Key.client_id))
+    .where(col(Key.prefix) == bindparam("prefix"), col(Key.revoked_at).is_(None), col(Client.disabled_at).is_(None))
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class MintedKey:
 def mint_key() -> MintedKey:
     """A random key of 160 bits, `zrn_<prefix>_<secret>`."""
     prefix = secrets.token_hex(5)
-    text = f"{KEY_MARK}_{prefix}_{secrets.token_hex(20)}"
+    text = f"zrn_{prefix}_{secrets.token_hex(20)}"
     return MintedKey(text, prefix, hash_key(text))
 
 
@@ -71,21 +79,14 @@ def authenticate(session: Session, authorization: str | None) -> Caller:
     Raises Unauthenticated for a missing, unknown, expired or revoked key, without saying which.
     """
     scheme, _, text = (authorization or "").partition(" ")
-    text = text.strip()
-    mark, _, rest = text.partition("_")
-    if scheme.lower() != "bearer" or mark != KEY_MARK:
+    key = _KEY.fullmatch(text.strip())
+    if scheme.lower() != "bearer" or key is None:
         raise _unauthenticated()
-    key_of_prefix = (
-        select(col(Key.secret_hash), col(Key.scopes), col(Key.expires_at), col(Client.id), col(Client.code))
-        .join(Client, col(Client.id) == Key.client_id)
-        .where(col(Key.prefix) == rest.partition("_")[0], col(Key.revoked_at).is_(None))
-        .where(col(Client.disabled_at).is_(None))
-    )
-    found = session.execute(key_of_prefix).first()
-    if found is None:
+    rows = fetch(session, _KEY_OF_PREFIX, prefix=key["prefix"])
+    if not rows:
         raise _unauthenticated()
-    secret_hash, scopes, expires_at, client_id, code = found
-    if not hmac.compare_digest(secret_hash, hash_key(text)):
+    secret_hash, scopes, expires_at, client_id, code = rows[0]
+    if not hmac.compare_digest(secret_hash, hash_key(key[0])):
         raise _unauthenticated()
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise _unauthenticated()

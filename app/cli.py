@@ -12,10 +12,12 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 import uvicorn
+from alembic.util import CommandError
 from pydantic import BaseModel, Field, ValidationError
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from app.auth import Caller
 from app.clients.service import create_key, list_keys, revoke_key
@@ -38,7 +40,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke keys of calling systems.")
 app.add_typer(keys, name="key")
 Checked = TypeVar("Checked", bound=BaseModel)
-err = Console(stderr=True, highlight=False)
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 
 class Format(StrEnum):
@@ -54,8 +56,10 @@ def main() -> None:
         app()
     except ServiceError as error:
         _fail(_told(error))
-    except SettingsError as error:
+    except (SettingsError, CommandError) as error:
         _fail(str(error))
+    except DBAPIError as error:
+        _fail(f"The database cannot be used: {error.orig}")
 
 
 def _language() -> Language:
@@ -72,7 +76,7 @@ def _told(error: ServiceError) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    err.print(message, style="red", markup=False)
+    err.print(message, style="red", markup=False, soft_wrap=True)
     sys.exit(1)
 
 
@@ -105,10 +109,9 @@ def serve(
 ) -> None:
     """Serve the API over HTTP."""
     settings = Settings.from_environment()
-    if settings.migrate_on_start:
-        migrate_database()
-    with _database():
-        pass
+    with _database(migrated=not settings.migrate_on_start) as database:
+        if settings.migrate_on_start:
+            migrate(database)
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -139,8 +142,9 @@ def seed() -> None:
     with _database() as database, database.writing() as session:
         rows = read_register(folder)
         new = load_units(session, caller, rows, lambda some: track(some, "Units", console=err, transient=True))
-        err.print(f"{new} new units of {len(rows)}.")
-        _print_report(load_plan(session, caller, folder, _language()))
+        report = load_plan(session, caller, folder, _language())
+    err.print(f"{new} new units of {len(rows)}.")
+    err.print(_counts(report) if report is not None else "The plan is there already.", soft_wrap=True)
 
 
 @app.command("import")
@@ -167,13 +171,16 @@ def import_file(
 
 def _print_report(report: ImportReport) -> None:
     """A report for a reader: the counts, and what to look at."""
-    counts = Table("", *type(report.counts).model_fields, title=f"{report.plan} ({report.state.value})")
-    counts.add_row("", *map(str, report.counts.model_dump().values()))
-    err.print(counts)
+    out.print(_counts(report), soft_wrap=True)
     for finding in report.findings:
         near = f" → {', '.join(finding.suggestions)}" if finding.suggestions else ""
         place = f"line {finding.line}: " if finding.line is not None else ""
-        err.print(f"{finding.severity.value:8}{place}{finding.detail}{near}", markup=False)
+        out.print(f"{finding.severity.value:8}{place}{finding.detail}{near}", markup=False, soft_wrap=True)
+
+
+def _counts(report: ImportReport) -> str:
+    counts = ", ".join(f"{name} {count}" for name, count in report.counts.model_dump().items())
+    return f"{report.plan} ({report.state.value}): {counts}"
 
 
 class KeyRequest(Input):
@@ -206,13 +213,14 @@ def show() -> None:
     """List all keys, without their secrets."""
     with _database() as database, database.reading() as session:
         facts = list_keys(session)
-    table = Table("prefix", "client", "scopes", "units", "created", "expires", "revoked")
+    table = Table("prefix", "client", "scopes", "units", "created", "expires", "revoked", box=None)
     for key in facts:
         times = [
             f"{at:%Y-%m-%d %H:%M}" if at is not None else "" for at in (key.created_at, key.expires_at, key.revoked_at)
         ]
         table.add_row(key.prefix, key.client, " ".join(key.scopes), ", ".join(key.units), *times)
-    Console(highlight=False).print(table)
+    # a pipe has no width: nothing in it is cut short
+    (out if out.is_terminal else Console(highlight=False, width=1000)).print(table)
 
 
 @keys.command("revoke")

@@ -36,7 +36,11 @@ class ErrorCode(StrEnum):
     internal_error = "internal_error"
     unavailable = "unavailable"
 
-    # of one field
+    # of one field, or of a body that is no JSON
+    json_syntax = "json_syntax"
+    json_not_utf8 = "json_not_utf8"
+    json_too_deep = "json_too_deep"
+    json_repeated_field = "json_repeated_field"
     required = "required"
     unknown_field = "unknown_field"
     unknown_parameter = "unknown_parameter"
@@ -124,6 +128,9 @@ class MalformedJson(ServiceError):
     """The body is not JSON, or names a field twice."""
 
     status, code = 400, ErrorCode.malformed_json
+
+    def __init__(self, code: ErrorCode, **params: object) -> None:
+        super().__init__(Fault("", code, params))
 
 
 class BadCursor(ServiceError):

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from fastapi import Header
 from pydantic import BaseModel
-from pydantic.json_schema import SkipJsonSchema
 
 from app.errors import PreconditionFailed
+from app.schemas import Maybe
 
 IfMatch = Annotated[
-    str | SkipJsonSchema[None],
+    Maybe[str],
     Header(
         alias="If-Match",
         description="The ETag the change is meant for; refused with 412 when the resource has moved on.",

@@ -1,8 +1,9 @@
 """From a code on the wire to its row, with the nearest codes where there is none."""
 
+import functools
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlmodel import Session, col
 
 from app.errors import ErrorCode, Fault, NotFound
@@ -25,16 +26,19 @@ def get_row(session: Session, table: type[Coded], code: str, pointer: str, *, lo
 
     Raises NotFound, at the place of the request where the code stands, for a code that is unknown or removed.
     """
-    statement = select(table).where(col(table.code) == code, *_present(table))
-    row: Coded | None = session.execute(
-        statement.with_for_update(key_share=True) if lock else statement
-    ).scalar_one_or_none()
+    row: Coded | None = session.execute(_by_code(table, lock=lock), {"code": code}).scalar_one_or_none()
     if row is None:
         resource = _RESOURCES[table]
         near = nearest(code, _candidates(session, table, code))
         fault = Fault(pointer, ErrorCode.unknown_reference, {"resource": resource, "code": code}, near)
         raise NotFound(fault, resource=resource, code=code)
     return row
+
+
+@functools.cache
+def _by_code(table: type[Coded], *, lock: bool) -> Select[Coded]:
+    statement = select(table).where(col(table.code) == bindparam("code"), *_present(table))
+    return statement.with_for_update(key_share=True) if lock else statement
 
 
 def _candidates(session: Session, table: type[Coded], code: str) -> list[str]:

@@ -6,10 +6,10 @@ from importlib.metadata import version
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
-from fastapi_swagger import patch_fastapi
 
 from app.assignments.routes import routes as assignments
 from app.db import Database
+from app.documentation import add_documentation
 from app.health import routes as health
 from app.imports.routes import routes as imports
 from app.indicators.routes import routes as indicators
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = database
     for routes in ROUTERS:
         app.include_router(routes)
-    patch_fastapi(app, redirect_from_root_to_docs=False)
+    add_documentation(app)
     add_problem_handlers(app)
     add_middleware(app)
     app.add_middleware(CorrelationIdMiddleware, validator=is_request_id, transformer=str)

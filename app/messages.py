@@ -48,7 +48,7 @@ TITLES: dict[E, Sentence] = {
 }
 
 DETAILS: dict[E, Sentence] = {
-    E.malformed_json: Sentence("请求体不是有效的 JSON：{reason}。", "The body is not valid JSON: {reason}."),
+    E.malformed_json: Sentence("请求体不是有效的 JSON，见 errors。", "The body is not valid JSON, see errors."),
     E.bad_cursor: Sentence(
         "游标须原样取自同一列表、同样筛选条件的上一页 next_cursor。",
         "A cursor must be the next_cursor of the same list with the same filters, unchanged.",
@@ -108,6 +108,12 @@ DETAILS: dict[E, Sentence] = {
     E.unavailable: Sentence(
         "数据库忙或无法连接，请稍后重试。", "The database is busy or cannot be reached; try again."
     ),
+    E.json_syntax: Sentence(
+        "第 {line} 行第 {column} 个字符处不符合 JSON 语法。", "At line {line}, character {column}, it is no JSON."
+    ),
+    E.json_not_utf8: Sentence("第 {byte} 个字节起不是 UTF-8 编码。", "From byte {byte} on it is not UTF-8."),
+    E.json_too_deep: Sentence("嵌套层数过多。", "It is nested too deep."),
+    E.json_repeated_field: Sentence("字段 {name} 在同一对象中出现多次。", "An object has the field {name} twice."),
     E.required: Sentence("缺少必填项。", "This is required."),
     E.unknown_field: Sentence("没有 {name} 这个字段。", "There is no field {name}."),
     E.unknown_parameter: Sentence("没有 {name} 这个查询参数。", "There is no query parameter {name}."),

@@ -7,7 +7,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from app.db import Database
 
@@ -22,12 +24,17 @@ def migration_config(connection: Connection | None = None) -> Config:
 
 def migrate(database: Database, revision: str = "head") -> None:
     """Bring a database to a revision, the newest one by default, in one transaction."""
-    with database.writer.begin() as connection:
-        config = migration_config(connection)
-        if revision == "head":
-            command.upgrade(config, revision)
-        else:
-            command.downgrade(config, revision)
+    try:
+        with database.writer.begin() as connection:
+            config = migration_config(connection)
+            if revision == "head":
+                command.upgrade(config, revision)
+            else:
+                command.downgrade(config, revision)
+    except (DBAPIError, CommandError):
+        # of several hosts that start at once, one migrates; the others, which waited for its locks, find it done
+        if revision != "head" or not is_migrated(database):
+            raise
 
 
 def is_migrated(database: Database) -> bool:

@@ -1,12 +1,12 @@
 """The published contract: FastAPI's document, tidied so that every generated client compiles and reads well."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.problems import FieldProblem, Problem
+from app.errors import BodyTooLarge, MalformedJson, UnsupportedMediaType
+from app.problems import FieldProblem, Problem, raises
 from app.types import Json
 
 TAGS = {
@@ -27,7 +27,7 @@ Send a key with every request: `Authorization: Bearer zrn_…`. Every refusal is
 Unknown parameters and fields are refused. Lists give the same rows as CSV with `Accept: text/csv`.
 """
 TAKES, REPEATS = "x-takes", "x-repeats"  # what routes tell this module and the document does not keep
-_METHODS = ("get", "post", "patch", "put", "delete")
+_DONE = {"200": "OK", "201": "Created"}
 
 
 def build_openapi(app: FastAPI) -> Json:
@@ -56,52 +56,61 @@ def build_openapi(app: FastAPI) -> Json:
             "description": "A client's key, `zrn_…`: `zeren key create` makes one.",
         }
     }
-    for operation in _operations(document):
-        _tidy_operation(operation)
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            _tidy_operation(method, operation)
     _tidy_schemas(components["schemas"])
     return document
 
 
-def _operations(document: Json) -> Iterator[Json]:
-    for path in document["paths"].values():
-        yield from (path[method] for method in _METHODS if method in path)
-
-
-def _tidy_operation(operation: Json) -> None:
-    """Summary and description from the docstring's two parts, headers of the answers, CSV for lists."""
+def _tidy_operation(method: str, operation: Json) -> None:
+    """Summary and description from the docstring's two parts, what any body can get, headers of the answers."""
     summary, _, text = operation["description"].partition("\n\n")
     operation["summary"] = summary.rstrip(".")
     operation["description"] = text
     operation.pop(TAKES, None)
-    if operation.pop(REPEATS, False):
-        again = {**operation["responses"]["201"], "description": "It was there before."}
-        operation["responses"] = {"200": again, **operation["responses"]}
     operation.setdefault("security", [])
+    _add_answers(operation, method, repeats=operation.pop(REPEATS, False))
     for parameter in operation.get("parameters", []):
         parameter["schema"].pop("title", None)
         _tidy_schema(parameter["schema"])
-    for status, response in operation["responses"].items():
-        _describe_answer(operation, status, response)
-    body = operation.get("requestBody", {}).get("content", {})
-    for media in body.values():
-        _tidy_schema(media["schema"])
+    if "requestBody" in operation:
+        operation["requestBody"]["required"] = True
+        for media in operation["requestBody"]["content"].values():
+            _tidy_schema(media["schema"])
 
 
-def _describe_answer(operation: Json, status: str, response: Json) -> None:
-    headers = response.setdefault("headers", {})
-    headers["X-Request-ID"] = _header("Names this request in the service's log.")
+def _add_answers(operation: Json, method: str, *, repeats: bool) -> None:
+    """Answers that follow from what an operation is, and the headers of all of them."""
+    answers: dict[str, Json] = operation["responses"]
+    if "requestBody" in operation:
+        json = any("json" in media for media in operation["requestBody"]["content"])
+        for status, answer in raises(BodyTooLarge, UnsupportedMediaType, *([MalformedJson] if json else [])).items():
+            answers.setdefault(str(status), answer)
+    if repeats:
+        answers["200"] = {**answers["201"]}
+    for status, answer in answers.items():
+        answer["description"] = _DONE.get(status, answer["description"])
+        answer["headers"] = _headers_of(status, method, repeats=repeats, signed_in=bool(operation["security"]))
+    if method == "get" and operation["security"]:
+        answers["304"] = {"description": "Nothing has changed since the ETag in `If-None-Match`."}
+    content = answers.get("200", {}).get("content", {})
+    if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("Page"):
+        answers["200"]["headers"]["Link"] = _header('The next page, as rel="next".')
+        # in words: clients that are generated from two types of one answer read the first, or neither
+        answers["200"]["description"] = "OK. With `Accept: text/csv` the same rows as CSV in UTF-8 with BOM."
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def _headers_of(status: str, method: str, *, repeats: bool, signed_in: bool) -> dict[str, Json]:
+    headers = {"X-Request-ID": _header("Names this request in the service's log.")}
+    if status == "201" or (status == "200" and repeats):
+        headers["Location"] = _header("Where the resource is.")
+    if status == "200" and method in ("get", "patch") and signed_in:
+        headers["ETag"] = _header("Names these bytes; for If-None-Match and If-Match.")
     if status == "503":
         headers["Retry-After"] = _header("Seconds to wait before the next try.")
-    if not status.startswith("2"):
-        return
-    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
-    if status == "201":
-        headers["Location"] = _header("Where the new resource is.")
-    if status == "200" and "security" in operation and operation["security"] and "requestBody" not in operation:
-        headers["ETag"] = _header("Names these bytes; for If-None-Match and If-Match.")
-    if schema.get("$ref", "").endswith("Page"):
-        headers["Link"] = _header('The next page, as rel="next".')
-        response["content"]["text/csv"] = {"schema": {"type": "string", "format": "binary"}}
+    return headers
 
 
 def _header(description: str) -> Json:
@@ -128,6 +137,7 @@ def _tidy_schema(schema: Any) -> None:
         del schema["default"]
     if schema.pop("contentMediaType", None) is not None:
         schema["format"] = "binary"
+        schema.pop("default", None)
     for key, part in schema.items():
         if key not in ("examples", "example", "enum"):
             _tidy_schema(part)

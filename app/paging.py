@@ -5,19 +5,20 @@ import csv
 import hashlib
 import io
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from pydantic import AwareDatetime, BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
-from sqlalchemy import tuple_
+from pydantic import BaseModel, Field
+from sqlalchemy import Integer, tuple_
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session
 
 from app.db import AnySelect
 from app.errors import BadCursor
-from app.schemas import Input, Output
-from app.types import Json
+from app.schemas import Input, Maybe, Output
+from app.types import Json, Time
 
 T = TypeVar("T")
 CSV_MEDIA_TYPE = "text/csv"
@@ -35,21 +36,21 @@ class ListQuery(Input):
         examples=[50],
         json_schema_extra={"format": "int32"},
     )
-    cursor: str | SkipJsonSchema[None] = Field(
+    cursor: Maybe[str] = Field(
         default=None,
         max_length=2000,
         description="`next_cursor` of the page before; the filters must be the same.",
     )
-    updated_after: AwareDatetime | SkipJsonSchema[None] = Field(
+    updated_after: Maybe[Time] = Field(
         default=None,
         description="Only what was written after this time (RFC 3339, with its zone).",
         examples=["2023-01-01T00:00:00Z"],
     )
 
-    def fingerprint(self) -> str:
-        """A short word for the filters, so that a cursor cannot be used with others."""
+    def fingerprint(self, within: str) -> str:
+        """A short word for the list and its filters, so that a cursor cannot be used with others."""
         filters = self.model_dump_json(exclude={"limit", "cursor"}, exclude_none=True)
-        return hashlib.blake2b(f"{type(self).__name__}{filters}".encode(), digest_size=6).hexdigest()
+        return hashlib.blake2b(f"{type(self).__name__}{within}{filters}".encode(), digest_size=6).hexdigest()
 
 
 class Page(Output, Generic[T]):
@@ -62,34 +63,36 @@ class Page(Output, Generic[T]):
 
 
 def fetch_page(
-    session: Session, statement: AnySelect, keys: Sequence[Mapped[Any]], query: ListQuery
+    session: Session, statement: AnySelect, keys: Sequence[Mapped[Any]], query: ListQuery, within: str = ""
 ) -> tuple[Sequence[Any], str | None]:
     """One page of a statement's rows in the order of `keys`, which together are unique and not null.
 
     The statement's last columns must be the keys, in their order: the next page's cursor is read from them.
-    Raises BadCursor.
+    `within` is the code of the resource in the path, where the list is of something in it. Raises BadCursor.
     """
+    fingerprint = query.fingerprint(within)
     if query.cursor is not None:
-        after = _decode_cursor(query.cursor, query.fingerprint(), keys)
+        after = _decode_cursor(query.cursor, fingerprint, keys)
         statement = statement.where(tuple_(*keys) > tuple_(*after))
     rows = session.execute(statement.order_by(*keys).limit(query.limit + 1)).all()
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
-    return rows, _encode_cursor(query.fingerprint(), rows[-1][-len(keys) :])
+    return rows, _encode_cursor([fingerprint, *rows[-1][-len(keys) :]])
 
 
-def _encode_cursor(fingerprint: str, values: Sequence[Any]) -> str:
-    text = json.dumps([fingerprint, *values], ensure_ascii=False)
+def _encode_cursor(parts: Sequence[Any]) -> str:
+    text = json.dumps(parts, ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _decode_cursor(cursor: str, fingerprint: str, keys: Sequence[Mapped[Any]]) -> list[Any]:
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        unchanged = _encode_cursor(found) == cursor  # decoding overlooks characters that do not belong
     except (ValueError, RecursionError) as error:
         raise BadCursor from error
-    if not isinstance(found, list) or len(found) != len(keys) + 1 or found[0] != fingerprint:
+    if not unchanged or not isinstance(found, list) or len(found) != len(keys) + 1 or found[0] != fingerprint:
         raise BadCursor
     values = found[1:]
     if not all(_fits(value, key) for value, key in zip(values, keys, strict=True)):
@@ -99,9 +102,9 @@ def _decode_cursor(cursor: str, fingerprint: str, keys: Sequence[Mapped[Any]]) -
 
 def _fits(value: Any, key: Any) -> bool:
     """Whether a value that came from outside can be compared with a column on every engine."""
-    if type(value) is not key.type.python_type:
-        return False
-    return "\0" not in value if isinstance(value, str) else abs(value) <= _BIGGEST
+    if isinstance(key.type, Integer):
+        return type(value) is int and abs(value) <= _BIGGEST
+    return isinstance(value, str) and "\0" not in value
 
 
 def next_cursor_of(body: bytes) -> str | None:
@@ -133,7 +136,7 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
 def render_csv(columns: Sequence[tuple[str, ...]], items: Sequence[Json]) -> bytes:
     """Items as CSV (RFC 4180) in UTF-8 with BOM, so that Excel opens it; many values in one cell are joined by `; `.
 
-    Text that a spreadsheet would take for a formula gets a leading apostrophe.
+    Text that a spreadsheet would take for a formula, full-width signs included, gets a leading apostrophe.
     """
     out = io.StringIO()
     writer = csv.writer(out)
@@ -149,7 +152,9 @@ def _values_at(value: Any, path: Sequence[str]) -> Iterator[Any]:
             yield from _values_at(one, path)
     elif not path:
         yield value
-    elif value is not None:
+    elif value is None:
+        yield None  # the values of one cell keep the places of the items they are of
+    else:
         yield from _values_at(value[path[0]], path[1:])
 
 
@@ -159,6 +164,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.6f}".rstrip("0").rstrip(".")
+        return f"{Decimal(repr(value)).normalize():f}"  # the digits that were posted, and no more
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    first = unicodedata.normalize("NFKC", text[:1])
+    return f"'{text}" if isinstance(value, str) and first in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,6 +1,7 @@
 """Every refusal as an RFC 9457 problem: its wire type, its rendering, and the handlers that catch what was raised."""
 
 import logging
+import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,7 +25,6 @@ from app.errors import (
     Fault,
     InternalError,
     InvalidRequest,
-    MalformedJson,
     MethodNotAllowed,
     NoSuchPath,
     ServiceError,
@@ -53,7 +53,7 @@ class Problem(Output):
     """Why a request was refused (RFC 9457)."""
 
     model_config = example(
-        type="/docs#problem-invalid_request",
+        type="/problems#invalid_request",
         title="请求内容有误",
         status=422,
         detail="有 1 处错误，见 errors。",
@@ -71,7 +71,10 @@ class Problem(Output):
         request_id="3f0c2f5c9f4b4a5e8f6b7d2f0a1c4e9d",
     )
 
-    type: str = Field(description="A reference that names the kind of problem.", examples=["/docs#problem-not_found"])
+    type: str = Field(
+        description="Names the kind of problem, and leads to the page that explains it.",
+        examples=["/problems#not_found"],
+    )
     title: str = Field(description="The kind of problem in words; the same for all of its kind.", examples=["未找到"])
     status: int = Field(description="The HTTP status, repeated.", examples=[404], json_schema_extra={"format": "int32"})
     detail: str = Field(description="What is wrong with this very request.", examples=["没有编码为 x.1 的目标任务。"])
@@ -90,7 +93,7 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     """The answer that tells a refusal, in the language the caller prefers."""
     language = preferred_language(request.headers.get("accept-language"))
     problem = Problem(
-        type=f"/docs#problem-{error.code}",
+        type=f"/problems#{error.code}",
         title=title_of(error, language),
         status=error.status,
         detail=detail_of(error, language),
@@ -138,6 +141,7 @@ _PYDANTIC_CODES = {
     "missing": ErrorCode.required,
     "extra_forbidden": ErrorCode.unknown_field,
     "string_type": ErrorCode.not_text,
+    "string_unicode": ErrorCode.bad_characters,
     "string_too_short": ErrorCode.too_short,
     "too_short": ErrorCode.too_short,
     "string_too_long": ErrorCode.too_long,
@@ -172,8 +176,7 @@ def fault_of(error: Mapping[str, Any], known_names: Iterable[str] = ()) -> Fault
     `known_names` are the fields or parameters that exist, for the nearest one to an unknown one.
     """
     source, *place = error["loc"]
-    steps = [str(step).replace("~", "~0").replace("/", "~1") for step in place]
-    pointer = "".join(f"/{step}" for step in (steps if source == "body" else [source, *steps]))
+    pointer = pointer_to(*place) if source == "body" else pointer_to(source, *place)
     kind = error["type"]
     code = _PYDANTIC_CODES.get(kind) or _own_code(kind)
     context = error.get("ctx") or {}
@@ -192,6 +195,11 @@ def fault_of(error: Mapping[str, Any], known_names: Iterable[str] = ()) -> Fault
     return Fault(pointer, code, params, suggestions)
 
 
+def pointer_to(*steps: object) -> str:
+    """The RFC 6901 pointer of some steps."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
 def _own_code(kind: str) -> ErrorCode:
     return ErrorCode(kind) if kind in ErrorCode.__members__ else ErrorCode.invalid
 
@@ -200,7 +208,7 @@ def _own_code(kind: str) -> ErrorCode:
 CONSTRAINT_FIELDS = {
     "uq_units_code": "/code",
     "uq_units_usci": "/usci",
-    "uq_plans_code": "/plan",
+    "uq_plans_code": "/query/plan",
     "uq_clients_code": "/client",
     "uq_targets_code": "/code",
     "uq_indicators_code": "/code",
@@ -215,22 +223,28 @@ def explain_constraint(error: IntegrityError) -> ServiceError:
     """The refusal that tells which rule of the database a write broke."""
     name = violated_constraint(error)
     field = CONSTRAINT_FIELDS.get(name or "")
-    faults = [Fault(field, ErrorCode.invalid, {"reason": name})] if field else []
     if name is not None and name.startswith("uq_"):
-        return AlreadyExists(*faults, value=field or name)
+        value = (field or name).rpartition("/")[2]
+        faults = [Fault(field, ErrorCode.already_exists, {"value": value})] if field else []
+        return AlreadyExists(*faults, value=value)
+    faults = [Fault(field, ErrorCode.invalid, {"reason": name})] if field else []
     return Conflict(*faults, constraint=name or "foreign key")
 
 
 def _explain_validation(request: Request, error: RequestValidationError) -> ServiceError:
-    told = error.errors()
-    if told and told[0]["type"] == "json_invalid":
-        return MalformedJson(reason=told[0]["ctx"]["error"])
     names: Mapping[str, Iterable[str]] = getattr(request.state, "known_names", {})
-    return InvalidRequest(*(fault_of(one, names.get(str(one["loc"][0]), ())) for one in told))
+    return InvalidRequest(*(fault_of(one, names.get(_place_around(one), ())) for one in error.errors()))
+
+
+def _place_around(error: Mapping[str, Any]) -> str:
+    """Where the wrong field stands: `query`, `body`, or `body/units` for one of an item of `units`."""
+    return "/".join(step for step in error["loc"][:-1] if isinstance(step, str))
 
 
 def _explain_framework(request: Request, error: HTTPException) -> ServiceError:
     path = request.url.path
+    if isinstance(error.__cause__, ServiceError):
+        return error.__cause__  # what is raised while the body is read, FastAPI wraps
     if error.status_code == NoSuchPath.status:
         return NoSuchPath(path=path)
     if error.status_code == MethodNotAllowed.status:
@@ -247,17 +261,25 @@ def _methods_at(app: FastAPI, path: str) -> list[str]:
         route = context.original_route
         if isinstance(route, Route) and route.path_regex.match(path):
             methods |= route.methods or set()
+    methods = methods or {"GET"}  # the folder of files that the documentation loads
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 def _explain_database(error: Exception) -> ServiceError:
     if isinstance(error, IntegrityError):
         return explain_constraint(error)
-    if isinstance(error, PoolTimeout | OperationalError) or getattr(error, "connection_invalidated", False):
+    if _is_passing(error):
         log.warning("database unavailable", exc_info=error)
         return Unavailable()
     log.error("database error", exc_info=error)
     return InternalError()
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the database is away or busy, so that a later try may succeed."""
+    if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False  # a statement that SQLite cannot run, as for a missing table: no time mends it
+    return isinstance(error, PoolTimeout | OperationalError) or getattr(error, "connection_invalidated", False)
 
 
 def add_problem_handlers(app: FastAPI) -> None:

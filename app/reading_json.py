@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncGenerator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from fastapi import Request
 
-from app.errors import BodyTooLarge, MalformedJson
+from app.errors import BodyTooLarge, ErrorCode, MalformedJson
+
+_BEYOND_ALL_LIMITS = Decimal("1e1000")
 
 
 class BodyRequest(Request):
@@ -38,13 +40,13 @@ def parse_json(body: bytes) -> Any:
     """
     try:
         text = body.decode("utf-8-sig")
-        return json.loads(text, parse_float=Decimal, parse_int=_whole, object_pairs_hook=_object)
+        return json.loads(text, parse_float=_fraction, parse_int=_whole, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise MalformedJson(reason=f"not UTF-8 at byte {error.start}") from error
+        raise MalformedJson(ErrorCode.json_not_utf8, byte=error.start + 1) from error
     except json.JSONDecodeError as error:
-        raise MalformedJson(reason=f"{error.msg}: line {error.lineno} column {error.colno}") from error
+        raise MalformedJson(ErrorCode.json_syntax, line=error.lineno, column=error.colno) from error
     except RecursionError as error:
-        raise MalformedJson(reason="nested too deep") from error
+        raise MalformedJson(ErrorCode.json_too_deep) from error
 
 
 def _whole(digits: str) -> int | Decimal:
@@ -52,10 +54,17 @@ def _whole(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= 30 else Decimal(digits)
 
 
+def _fraction(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:  # an exponent past all that decimals hold
+        return _BEYOND_ALL_LIMITS
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedJson(reason=f"field {twice!r} stands twice")
+        raise MalformedJson(ErrorCode.json_repeated_field, name=twice)
     return found

@@ -5,7 +5,7 @@ Every operation is declared with `operation(scope, …)`; a route without a scop
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.utils import get_flat_params
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from app.auth import Caller, authenticate, require
+from app.db import in_transaction
 from app.errors import (
     ErrorCode,
     Fault,
@@ -28,7 +29,7 @@ from app.errors import (
 from app.etags import etag_listed, etag_of
 from app.openapi import REPEATS, TAKES
 from app.paging import CSV_MEDIA_TYPE, Page, csv_columns, next_cursor_of, render_csv
-from app.problems import nearest, raises
+from app.problems import nearest, pointer_to, raises
 from app.reading_json import BodyRequest
 from app.types import Json, Scope
 
@@ -72,7 +73,7 @@ class Route(APIRoute):
             if self.body_field is not None:
                 _refuse_other_media_types(request, takes)
             response = await handle(request)
-            if request.method != "GET":
+            if request.method == "POST":
                 return response
             return _conditional(request, _as_list(request, response, columns))
 
@@ -85,6 +86,10 @@ class Router(APIRouter):
     def __init__(self, tag: str) -> None:
         super().__init__(prefix="/api/v1", tags=[tag], route_class=Route)
 
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Add a route, its function wrapped in the transaction of its session."""
+        super().add_api_route(path, in_transaction(endpoint), **options)
+
 
 def _caller_of(request: Request) -> Caller:
     with request.app.state.database.reading() as session:
@@ -92,23 +97,31 @@ def _caller_of(request: Request) -> Caller:
 
 
 def _known_names(route: APIRoute) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {"query": [], "body": []}
+    names: dict[str, list[str]] = {"query": []}
     for field in get_flat_params(route.dependant):
         place = getattr(field.field_info, "in_", None)
         if place is None or place.value == "query":  # fields of a query model know no place
             names["query"].append(field.alias)
-    body = route.body_field.field_info.annotation if route.body_field is not None else None
-    if isinstance(body, type) and issubclass(body, BaseModel):
-        names["body"] = list(body.model_fields)
-    return names
+    return names | _fields_of(route.body_field.field_info.annotation if route.body_field is not None else None, "body")
+
+
+def _fields_of(annotation: Any, place: str) -> dict[str, list[str]]:
+    """The names of the fields of a wire type and of those inside it, by their places: `body`, `body/units`."""
+    found: dict[str, list[str]] = {}
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            found[place] = list(part.model_fields)
+            for name, field in part.model_fields.items():
+                found |= _fields_of(field.annotation, f"{place}/{name}")
+    return found
 
 
 def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
     given = [name for name, _ in request.query_params.multi_items()]
     faults = [
-        Fault(f"/query/{name}", ErrorCode.unknown_parameter, {"name": name}, nearest(name, known))
+        Fault(pointer_to("query", name), ErrorCode.unknown_parameter, {"name": name}, nearest(name, known))
         if name not in known
-        else Fault(f"/query/{name}", ErrorCode.repeated_parameter, {"name": name})
+        else Fault(pointer_to("query", name), ErrorCode.repeated_parameter, {"name": name})
         for name in dict.fromkeys(given)
         if name not in known or given.count(name) > 1
     ]
@@ -160,7 +173,7 @@ def _conditional(request: Request, response: Response) -> Response:
     etag = etag_of(bytes(response.body))
     response.headers["ETag"] = etag
     response.headers["Cache-Control"] = "private, no-cache"
-    asked = request.headers.get("if-none-match")
+    asked = request.headers.get("if-none-match") if request.method == "GET" else None
     if asked is not None and etag_listed(etag, asked):
         kept = {name: response.headers[name] for name in ("ETag", "Cache-Control", "Vary") if name in response.headers}
         return Response(status_code=304, headers=kept)

@@ -8,7 +8,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from pydantic import TypeAdapter, ValidationError
-from sqlmodel import Session
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from app.auth import Caller
 from app.errors import InvalidRequest, NotFound
@@ -16,6 +17,7 @@ from app.imports.schemas import ImportQuery, ImportReport
 from app.imports.service import import_document
 from app.messages import Language
 from app.problems import fault_of
+from app.tables import Plan
 from app.types import Json
 from app.units.schemas import UnitCreate, UnitUpdate
 from app.units.service import create_unit, get_unit, update_unit
@@ -84,9 +86,11 @@ def _validated(number: int, row: Json) -> UnitCreate:
         raise InvalidRequest(*faults) from error
 
 
-def load_plan(session: Session, caller: Caller, folder: Traversable, language: Language) -> ImportReport:
-    """Import a folder's `plan.txt` as its `plan.toml` says; again changes nothing."""
+def load_plan(session: Session, caller: Caller, folder: Traversable, language: Language) -> ImportReport | None:
+    """Import a folder's `plan.txt` as its `plan.toml` says; None where the plan is there already and stays."""
     about = tomllib.loads((folder / "plan.toml").read_text(encoding="utf-8"))
+    if session.execute(select(col(Plan.id)).where(col(Plan.code) == about["code"])).first() is not None:
+        return None
     facts = {name: about[name] for name in ("title", "issuer", "region_code", "year", "source") if name in about}
     query = ImportQuery(plan=about["code"], **facts)
     report, _ = import_document(session, caller, (folder / "plan.txt").read_bytes(), query, language)

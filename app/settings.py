@@ -61,8 +61,8 @@ def _check_database_url(name: str, text: str) -> None:
     expected = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
     try:
         url = make_url(text)
-    except ArgumentError as error:
-        raise SettingsError(f"{name} must be {expected}") from error  # it may hold a password: never show it
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        raise SettingsError(f"{name} must be {expected}") from None  # it may hold a password: never show it
     if url.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
         raise SettingsError(f"{name} must be {expected}, not {url.drivername}://…")
     if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):

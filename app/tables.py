@@ -1,30 +1,17 @@
 """Every table: columns, named constraints and indexes; no behaviour.
 
-Figures are exact: NUMERIC(18, 6) on PostgreSQL, the figure times 10^6 as a 64-bit integer on SQLite, which has no
-decimal type. Times are UTC. Rows that a later document no longer names keep their place and get `removed_at`.
+Rows that a later document no longer names keep their place and get `removed_at`.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    DateTime,
-    Dialect,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    Numeric,
-    Text,
-    UniqueConstraint,
-)
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from app.columns import FigureType, RowId, UtcTime
 from app.types import (
-    FIGURE_SCALE,
     Comparator,
     Frequency,
     ImportState,
@@ -43,46 +30,6 @@ SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
 }
 metadata = SQLModel.metadata
-
-# SQLite numbers rows itself only for a column that is exactly INTEGER
-RowId = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class FigureType(TypeDecorator[Decimal]):
-    """An exact decimal with at most 12 digits before and 6 after the point."""
-
-    impl = Numeric(18, 6)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else Numeric(18, 6))
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return int(value * FIGURE_SCALE)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        if value is None:
-            return None
-        return Decimal(value) / FIGURE_SCALE if dialect.name == "sqlite" else Decimal(value)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An instant; aware in Python, UTC in the database."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 def _foreign_key(column: str, target: str) -> ForeignKeyConstraint:

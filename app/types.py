@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
@@ -111,7 +111,7 @@ def check_name(text: str) -> str:
     """A name has something to read in it; spaces around it are not part of it."""
     text = check_text(text).strip()
     if not text:
-        raise PydanticCustomError("too_short", "is blank")
+        raise PydanticCustomError("too_short", "is blank", {"min_length": 1})
     return text
 
 
@@ -169,6 +169,21 @@ def check_date(value: object) -> date:
 
 
 Day = Annotated[date, BeforeValidator(check_date), WithJsonSchema({"type": "string", "format": "date"})]
+
+_TIME_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+
+
+def check_time(value: object) -> datetime:
+    """A time of RFC 3339, in UTC; Pydantic alone would also take numbers, and times that UTC has no year for."""
+    if isinstance(value, str) and re.fullmatch(_TIME_PATTERN, value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise PydanticCustomError("time_invalid", "is not a time with its zone such as 2023-06-30T08:00:00Z")
+
+
+Time = Annotated[datetime, BeforeValidator(check_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class Period(NamedTuple):

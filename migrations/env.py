@@ -23,7 +23,7 @@ def run_on(connection: Connection) -> None:
         target_metadata=metadata,
         compare_server_default=True,
         render_item=render_item,
-        user_module_prefix="tables.",
+        user_module_prefix="columns.",
     )
     with context.begin_transaction():
         context.run_migrations()

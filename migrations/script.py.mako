@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from app import tables
+from app import columns
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -1,10 +1,9 @@
 """Assignments on the wire."""
 
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app.paging import ListQuery, Page
-from app.schemas import Instant, NamedUnit, Output
+from app.schemas import Instant, Maybe, NamedUnit, Output
 from app.targets.schemas import TargetSummary
 from app.types import ASSIGNMENT_CODE_PATTERN, Code, Role, UnitReference
 
@@ -35,18 +34,16 @@ class AssignmentPage(Page[Assignment]):
 class AssignmentQuery(ListQuery):
     """Which assignments."""
 
-    plan: Code | SkipJsonSchema[None] = Field(
-        default=None, description="Only assignments of this plan.", examples=["xianning-2023"]
-    )
-    target: Code | SkipJsonSchema[None] = Field(
+    plan: Maybe[Code] = Field(default=None, description="Only assignments of this plan.", examples=["xianning-2023"])
+    target: Maybe[Code] = Field(
         default=None, description="Only assignments of this target.", examples=["xianning-2023.58"]
     )
-    unit: UnitReference | SkipJsonSchema[None] = Field(
+    unit: Maybe[UnitReference] = Field(
         default=None,
         description="Only what this unit answers for, by code, name or alias; for a group, what came through it.",
         examples=["市教育局"],
     )
-    role: Role | SkipJsonSchema[None] = Field(default=None, description="Only this role.", examples=["lead"])
-    acknowledged: bool | SkipJsonSchema[None] = Field(
+    role: Maybe[Role] = Field(default=None, description="Only this role.", examples=["lead"])
+    acknowledged: Maybe[bool] = Field(
         default=None, description="Only those that are acknowledged, or are not.", examples=[False]
     )

@@ -11,14 +11,15 @@ from app.assignments.schemas import Assignment, AssignmentPage, AssignmentQuery
 from app.auth import Caller
 from app.changes.service import record_change, utc_now
 from app.db import AnySelect
-from app.errors import NotFound, NotYourUnit
+from app.errors import ErrorCode, Fault, NotFound, NotYourUnit
 from app.lookups import get_row
 from app.paging import fetch_page
+from app.problems import nearest
 from app.schemas import NamedUnit
 from app.tables import Assignment as AssignmentTable
 from app.tables import Plan, Target, Unit
 from app.targets.schemas import TargetSummary
-from app.targets.views import load_views
+from app.targets.views import TARGET_COLUMNS, TargetRow, TargetViews, load_views
 from app.types import Role
 from app.units.membership import reach
 from app.units.names import resolve_unit
@@ -27,7 +28,17 @@ _Via = aliased(Unit)
 _KEY = col(AssignmentTable.id)
 _SHOWN: AnySelect = (
     select(
-        AssignmentTable, Target, col(Plan.code), col(Unit.code), col(Unit.name), col(_Via.code), col(_Via.name), _KEY
+        col(AssignmentTable.unit_id),
+        col(AssignmentTable.role),
+        col(AssignmentTable.acknowledged_at),
+        col(AssignmentTable.updated_at),
+        col(Plan.code),
+        col(Unit.code),
+        col(Unit.name),
+        col(_Via.code),
+        col(_Via.name),
+        *TARGET_COLUMNS,
+        _KEY,
     )
     .join(Target, col(Target.id) == col(AssignmentTable.target_id))
     .join(Plan, col(Plan.id) == col(Target.plan_id))
@@ -40,7 +51,7 @@ _SHOWN: AnySelect = (
 def list_assignments(session: Session, query: AssignmentQuery) -> AssignmentPage:
     """One page of assignments, in the order in which they were made. Raises NotFound, InvalidRequest, BadCursor."""
     rows, next_cursor = fetch_page(session, _filtered(session, query), [_KEY], query)
-    return AssignmentPage.model_construct(items=_render(session, rows), next_cursor=next_cursor)
+    return AssignmentPage.of(items=_render(session, rows), next_cursor=next_cursor)
 
 
 def _filtered(session: Session, query: AssignmentQuery) -> AnySelect:
@@ -107,8 +118,22 @@ def _get_locked(session: Session, code: str) -> AssignmentTable:
         statement.with_for_update(of=AssignmentTable, key_share=True)
     ).scalar_one_or_none()
     if row is None:
-        raise NotFound(resource="assignment", code=code)
+        near = nearest(code, _codes_of(session, target))
+        named = {"resource": "assignment", "code": code}
+        fault = Fault("/path/assignment", ErrorCode.unknown_reference, named, near)
+        raise NotFound(fault, resource="assignment", code=code)
     return row
+
+
+def _codes_of(session: Session, target: str) -> list[str]:
+    statement = (
+        select(col(Unit.code), col(AssignmentTable.role))
+        .join(AssignmentTable, col(AssignmentTable.unit_id) == col(Unit.id))
+        .join(Target, col(Target.id) == col(AssignmentTable.target_id))
+        .where(col(Target.code) == target, col(AssignmentTable.removed_at).is_(None))
+        .order_by(col(AssignmentTable.id))
+    )
+    return [f"{target}:{unit}:{role}" for unit, role in session.execute(statement)]
 
 
 def _shown(session: Session, row: AssignmentTable) -> Assignment:
@@ -117,16 +142,19 @@ def _shown(session: Session, row: AssignmentTable) -> Assignment:
 
 def _render(session: Session, rows: Sequence[Any]) -> list[Assignment]:
     """Rows of `_SHOWN` as answers show them."""
-    views = load_views(session, [row[1] for row in rows])
-    return [
-        Assignment.model_construct(
-            code=f"{target.code}:{unit_code}:{row.role}",
-            role=Role(row.role),
-            unit=NamedUnit.model_construct(code=unit_code, name=unit_name),
-            via=NamedUnit.model_construct(code=via_code, name=via_name) if via_code is not None else None,
-            acknowledged_at=row.acknowledged_at,
-            updated_at=row.updated_at,
-            target=TargetSummary.model_construct(**views.summary_fields(target, plan, row.unit_id)),
-        )
-        for row, target, plan, unit_code, unit_name, via_code, via_name, _ in rows
-    ]
+    targets = [TargetRow(*row[9:-1]) for row in rows]
+    views = load_views(session, targets)
+    return [_render_one(row, target, views) for row, target in zip(rows, targets, strict=True)]
+
+
+def _render_one(row: Any, target: TargetRow, views: TargetViews) -> Assignment:
+    unit_id, role, acknowledged_at, updated_at, plan, code, name, via_code, via_name = row[:9]
+    return Assignment.of(
+        code=f"{target.code}:{code}:{role}",
+        role=Role(role),
+        unit=NamedUnit.of(code=code, name=name),
+        via=NamedUnit.of(code=via_code, name=via_name) if via_code is not None else None,
+        acknowledged_at=acknowledged_at,
+        updated_at=updated_at,
+        target=TargetSummary.of(**views.summary_fields(target, plan, unit_id)),
+    )

@@ -4,10 +4,14 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from sqlalchemy import insert
 from sqlmodel import Session
 
 from app.auth import Caller
+from app.db import write
 from app.tables import Change
+
+_INSERT = insert(Change)
 
 
 def utc_now() -> datetime:
@@ -28,18 +32,18 @@ def record_change(
     unit_id: int | None = None,
 ) -> None:
     """Write down that something changed: `<resource>.<verb>`, with the fields as they are now."""
-    session.add(
-        Change(
-            at=at,
-            type=f"{resource}.{verb}",
-            resource=resource,
-            code=code,
-            plan_id=plan_id,
-            unit_id=unit_id,
-            client_id=caller.client_id,
-            request_id=caller.request_id,
-            data=json.dumps(data, ensure_ascii=False, default=_plain),
-        )
+    write(
+        session,
+        _INSERT,
+        at=at,
+        type=f"{resource}.{verb}",
+        resource=resource,
+        code=code,
+        plan_id=plan_id,
+        unit_id=unit_id,
+        client_id=caller.client_id,
+        request_id=caller.request_id,
+        data=json.dumps(data, ensure_ascii=False, default=_plain),
     )
 
 

@@ -46,10 +46,7 @@ def create_key(
         session.add(client)
         session.flush()  # keys and units need the client's key
         record_change(session, caller, "client", "created", client_code, {"code": client_code}, at=at)
-    bound = set(
-        session.execute(select(col(ClientUnit.unit_id)).where(col(ClientUnit.client_id) == client.id)).scalars()
-    )
-    session.add_all(ClientUnit(client_id=client.id, unit_id=unit) for unit in dict.fromkeys(units) if unit not in bound)
+    named = _bind(session, client, units)
     minted = mint_key()
     held = " ".join(sorted(set(scopes)))
     session.add(
@@ -62,9 +59,18 @@ def create_key(
             expires_at=expires_at,
         )
     )
-    data: dict[str, object] = {"client": client_code, "scopes": held, "expires_at": expires_at}
+    data: dict[str, object] = {"client": client_code, "scopes": held, "units": named, "expires_at": expires_at}
     record_change(session, caller, "key", "created", minted.prefix, data, at=at)
     return minted.text
+
+
+def _bind(session: Session, client: Client, units: Sequence[int]) -> list[str]:
+    """Let a client speak for these units too; the answer is their codes."""
+    present = select(col(ClientUnit.unit_id)).where(col(ClientUnit.client_id) == client.id)
+    new = set(units) - set(session.execute(present).scalars())
+    session.add_all(ClientUnit(client_id=client.id, unit_id=unit) for unit in sorted(new))
+    codes = select(col(Unit.code)).where(col(Unit.id).in_(units)).order_by(col(Unit.code))
+    return list(session.execute(codes).scalars())
 
 
 def list_keys(session: Session) -> list[KeyFacts]:

@@ -21,6 +21,7 @@ from app.targets.service import reword, set_units, written_target
 from app.types import Role, fold
 
 REVISION_REASON = "方案文件更正"
+Meaning = tuple[object, ...]  # what an indicator measures: name, measure, kind, and a count
 
 
 @dataclass
@@ -65,8 +66,7 @@ class Importer:
         for code in before.keys() - targets.keys():
             row = present.get(code)
             if row is not None and row.removed_at is None:
-                row.removed_at = self.at
-                written_target(self.session, self.caller, row, "removed", self.at)
+                self._remove_target(row)
                 done.removed.append(code)
                 done.touched.append(row.id)
         return done
@@ -95,7 +95,8 @@ class Importer:
                 updated_at=self.at,
             )
             self.session.add(row)
-        row.removed_at = None
+        elif row.removed_at is not None:
+            self._restore_target(row)
         changed = self._set_fields(row, target, before, sections)
         row.position, row.line, row.start, row.end = position, target.line, target.start, target.end
         self.session.flush()  # units and indicators need the target's key
@@ -136,45 +137,68 @@ class Importer:
         return True
 
     def _set_indicators(self, row: Target, target: ImportedTarget, before: ImportedTarget | None) -> bool:
-        imported = select(Indicator).where(col(Indicator.target_id) == row.id, col(Indicator.text).is_not(None))
-        rows = {indicator.text: indicator for indicator in self.session.execute(imported).scalars()}
-        last = _by_meaning(before.indicators if before is not None else ())
-        now = _by_meaning(target.indicators)
+        imported = [indicator for indicator in self._indicators(row) if indicator.text is not None]
+        imported.sort(key=lambda indicator: (indicator.removed_at is not None, indicator.ordinal))
+        last, now = _by_meaning(before.indicators if before is not None else ()), _by_meaning(target.indicators)
+        matched = _match(now, last, imported)
         changed = False
         for meaning, indicator in now.items():
-            said_before = last.get(meaning)
-            found = rows.get((said_before or indicator).text)
-            changed = self._set_indicator(row, indicator, said_before, found) or changed
-        for meaning in last.keys() - now.keys():
-            gone = rows.get(last[meaning].text)
-            if gone is not None and gone.removed_at is None:
-                gone.removed_at = self.at
-                _record_removed(self, gone)
-                changed = True
-        return changed
+            changed = self._set_indicator(row, indicator, last.get(meaning), matched.get(meaning)) or changed
+        kept = {found.id for found in matched.values()}
+        gone = [found for found in imported if found.removed_at is None and found.id not in kept]
+        for found in gone:
+            self._remove_indicator(found)
+        return changed or bool(gone)
 
     def _set_indicator(
         self, target: Target, now: ImportedIndicator, before: ImportedIndicator | None, row: Indicator | None
     ) -> bool:
         place = {"text": now.text, "line": now.line, "start": now.start, "end": now.end}
+        fields = now.model_dump(include={"name", "comparator", "measure", "kind", "each_member"})
         if row is None:
-            fields = now.model_dump(include={"name", "comparator", "measure", "kind", "each_member"}) | place
-            row = add_indicator(self.session, self.caller, target, now.goal, now.goal_to, self.at, fields)
+            row = add_indicator(self.session, self.caller, target, now.goal, now.goal_to, self.at, fields | place)
             written_indicator(self.session, self.caller, row, "created", self.at)
             return True
-        for name, value in place.items():
-            setattr(row, name, value)
         back = row.removed_at is not None
+        if back:
+            before = None  # the document's word is taken whole
         row.removed_at = None
-        if back or before is None or now.comparator != before.comparator or now.each_member != before.each_member:
-            row.comparator, row.each_member = now.comparator.value, now.each_member
-            written_indicator(self.session, self.caller, row, "created" if back else "changed", self.at)
-        elif (now.goal, now.goal_to) == (before.goal, before.goal_to):
-            return False
+        said = before.model_dump() if before is not None else {}
+        new = {name: value for name, value in fields.items() if value not in (said.get(name), getattr(row, name))}
+        for name, value in (new | place).items():
+            setattr(row, name, value)
         goal = self.session.get_one(Goal, (row.id, row.goal_version))
-        if (now.goal, now.goal_to) != (goal.goal, goal.goal_to):
+        revised = (now.goal, now.goal_to) not in ((said.get("goal"), said.get("goal_to")), (goal.goal, goal.goal_to))
+        if revised:
             add_goal(self.session, self.caller, row, now.goal, now.goal_to, self.at, REVISION_REASON, None)
-        return True
+        if new or back:
+            written_indicator(self.session, self.caller, row, "created" if back else "changed", self.at)
+        return bool(new) or back or revised
+
+    def _remove_target(self, row: Target) -> None:
+        """Indicators go with their target, also those that no document named; assignments follow."""
+        row.removed_at = self.at
+        written_target(self.session, self.caller, row, "removed", self.at)
+        for indicator in self._indicators(row):
+            if indicator.removed_at is None:
+                self._remove_indicator(indicator)
+
+    def _restore_target(self, row: Target) -> None:
+        """What was removed with a target and no document names, comes back with it."""
+        removed_at, row.removed_at = row.removed_at, None
+        for indicator in self._indicators(row):
+            if indicator.text is None and indicator.removed_at == removed_at:
+                indicator.removed_at = None
+                written_indicator(self.session, self.caller, indicator, "created", self.at)
+
+    def _remove_indicator(self, row: Indicator) -> None:
+        row.removed_at = row.updated_at = self.at
+        plan, data = self.plan.id, {"code": row.code}
+        record_change(self.session, self.caller, "indicator", "removed", row.code, dict(data), at=self.at, plan_id=plan)
+
+    def _indicators(self, target: Target) -> Sequence[Indicator]:
+        """All indicators that a target ever had."""
+        return self.session.execute(select(Indicator).where(col(Indicator.target_id) == target.id)).scalars().all()
 
 
 def _known_units(target: ImportedTarget) -> list[tuple[str, Role]]:
@@ -182,9 +206,9 @@ def _known_units(target: ImportedTarget) -> list[tuple[str, Role]]:
     return list(dict.fromkeys((unit.code, unit.role) for unit in target.units if unit.code is not None))
 
 
-def _by_meaning(indicators: Sequence[ImportedIndicator]) -> dict[tuple[object, ...], ImportedIndicator]:
+def _by_meaning(indicators: Sequence[ImportedIndicator]) -> dict[Meaning, ImportedIndicator]:
     """Indicators by what they measure; the count keeps apart two of one meaning in one target."""
-    found: dict[tuple[object, ...], ImportedIndicator] = {}
+    found: dict[Meaning, ImportedIndicator] = {}
     for indicator in indicators:
         count = 0
         while (meaning := (indicator.name, indicator.measure, indicator.kind, count)) in found:
@@ -193,18 +217,18 @@ def _by_meaning(indicators: Sequence[ImportedIndicator]) -> dict[tuple[object, .
     return found
 
 
-def _record_removed(importer: Importer, indicator: Indicator) -> None:
-    indicator.updated_at = importer.at
-    record_change(
-        importer.session,
-        importer.caller,
-        "indicator",
-        "removed",
-        indicator.code,
-        {"code": indicator.code},
-        at=importer.at,
-        plan_id=importer.plan.id,
-    )
+def _match(
+    now: Mapping[Meaning, ImportedIndicator], last: Mapping[Meaning, ImportedIndicator], rows: Sequence[Indicator]
+) -> dict[Meaning, Indicator]:
+    """The row of each indicator that has one: the one it had last time, else one that was read from the same words."""
+    matched: dict[Meaning, Indicator] = {}
+    free = list(rows)
+    for told in (last, now):
+        for meaning in now:
+            texts = [row.text for row in free]
+            if meaning not in matched and meaning in told and told[meaning].text in texts:
+                matched[meaning] = free.pop(texts.index(told[meaning].text))
+    return matched
 
 
 def apply_sections(

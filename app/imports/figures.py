@@ -47,10 +47,11 @@ _SUPPORT = re.compile("|".join(SUPPORT))
 _METRIC = re.compile(METRIC)
 _RELATIVE = re.compile(RELATIVE)
 _MEMBER = re.compile(rf"每个?(?:{MEMBER})|各(?:{MEMBER})(?=均|都|至少|不少于|不低于)")
-_TIME = re.compile(r"(?:到|至)?(?:\d{4}年|今年|本年|年|月)?(?:底|末)?(?:前|以前)?")
+_TIME = re.compile(r"(?:到|至)?(?:\d{4}年|今年|年(?=[底末])|\d{1,2}月(?=[底末]))[底末]?(?:以?前)?")
 _OPENING = re.compile(OPENING)
 _BARE_RANK = re.compile(BARE_RANK)
 _SECOND_MEASURE = re.compile(r"[（(][\u4e00-\u9fff]{1,2}[)）]")  # 1000套（次）
+_LINE_END = re.compile(r"\s*\n\s*")
 _THING_END = re.compile(r"并(?=投|完|实|推|正|全|通|取)|等$")
 
 
@@ -143,7 +144,7 @@ def _read_quantity(part: _Part, quantities: Sequence[Quantity], at: int) -> Foun
     second = _SECOND_MEASURE.match(part.text, quantity.measure_end)
     increases = lead.increases or "新增" in part.masked[: quantity.start] or "净增" in part.masked[: quantity.start]
     return FoundIndicator(
-        name=name,
+        name=_LINE_END.sub("", name),
         comparator=comparator,
         goal=goal,
         goal_to=goal_to,
@@ -227,10 +228,9 @@ def _name_before(part: _Part, others: Sequence[Quantity], quantity: Quantity, le
     if not name or _RELATIVE.fullmatch(name):
         name = part.subject + name
         return name if _is_name(name) else None
-    said = lead.comparator or quantity.after or quantity.high or lead.increases or lead.falls or lead.promises
-    if not said and _METRIC.search(name) is None and name == announced.strip():
-        return None
-    return name if _is_name(name) else None
+    says = lead.comparator or quantity.after or quantity.high or lead.increases or lead.falls or lead.promises
+    promised = says or _METRIC.search(name) or name != announced.strip() or _OPENING.match(name)
+    return name if promised and _is_name(name) else None
 
 
 def _without_openings(words: str) -> str:

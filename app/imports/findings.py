@@ -12,7 +12,7 @@ class Finding:
 
     `line` counts from 1; `start` and `end` are offsets in characters (Unicode code points) within the line, 0-based,
     end exclusive. All three are None for a finding about the document as a whole. `text` is the words it is about,
-    `params` fills the placeholders of the code's sentence in `FINDING_TEXTS`.
+    long ones cut; `params` fills the placeholders of the code's sentence in `FINDING_TEXTS`.
     """
 
     severity: Severity

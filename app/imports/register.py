@@ -16,7 +16,7 @@ from app.units.names import known_names
 
 @dataclass(frozen=True)
 class Register:
-    """The units by every folded name they have, and the groups whose members nobody has told."""
+    """The units by folded name, or alias where none has it as name, and the groups whose members nobody has told."""
 
     by_name: Mapping[str, frozenset[str]]
     keys: Mapping[str, int]
@@ -32,6 +32,7 @@ class Register:
 def load_register(session: Session, members: Mapping[int, list[int]]) -> Register:
     """The register as it stands; `members` are all groups with their members."""
     by_name: dict[str, set[str]] = {}
+    by_alias: dict[str, set[str]] = {}
     keys: dict[str, int] = {}
     empty = set()
     by_key: dict[int, str] = {}
@@ -42,8 +43,8 @@ def load_register(session: Session, members: Mapping[int, list[int]]) -> Registe
         if kind == UnitKind.group and not members.get(key):
             empty.add(code)
     for key, alias_key in session.execute(select(col(UnitAlias.unit_id), col(UnitAlias.alias_key))):
-        by_name.setdefault(alias_key, set()).add(by_key[key])
-    frozen = {name: frozenset(codes) for name, codes in by_name.items()}
+        by_alias.setdefault(alias_key, set()).add(by_key[key])
+    frozen = {name: frozenset(codes) for name, codes in (by_alias | by_name).items()}
     return Register(frozen, keys, frozenset(empty), known_names(session))
 
 

@@ -1,12 +1,15 @@
 """Imports on the wire."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import Field, StringConstraints
 
-from app.schemas import CodeOut, Input, Output, Whole, Year
-from app.types import Code, Comparator, Day, Figure, ImportState, IndicatorKind, Name, RegionCode, Role
+from app.schemas import CodeOut, Input, Maybe, Output, Whole, Year
+from app.types import CODE_PATTERN, Comparator, Day, Figure, ImportState, IndicatorKind, Name, RegionCode, Role
+
+# shorter than other codes, since those of targets and indicators begin with it
+PlanCode = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=CODE_PATTERN)]
 
 _LINE = "The line of the document it stands in, from 1."
 _START = "Where in the line it begins, in characters from 0."
@@ -27,7 +30,7 @@ class ImportCounts(Output):
     targets: Whole = Field(description="Targets in the document.", examples=[25])
     units: Whole = Field(description="Different units and groups named in it.", examples=[34])
     assignments: Whole = Field(
-        description="Assignments that follow from it, members of groups counted.", examples=[189]
+        description="Assignments that follow from it, members of groups counted.", examples=[154]
     )
     indicators: Whole = Field(description="Indicators read from it.", examples=[12])
     added: Whole = Field(description="Targets that are new.", examples=[25])
@@ -113,20 +116,21 @@ class ImportReport(Output):
 class ImportQuery(Input):
     """Which plan a document belongs to; for a new plan, what the document itself does not say."""
 
-    plan: Code = Field(description="The plan's code; a new one makes a new plan.", examples=["xianning-2023"])
+    plan: PlanCode = Field(description="The plan's code; a new one makes a new plan.", examples=["xianning-2023"])
     dry_run: bool = Field(default=False, description="Report what would happen, and leave nothing.", examples=[True])
-    title: Name | SkipJsonSchema[None] = Field(
-        default=None, description="The plan's title, instead of the one in the document.", examples=["责任分解方案"]
+    title: Maybe[Name] = Field(
+        default=None,
+        description="The plan's title, instead of the one in the document. A plan that exists keeps its title unless "
+        "another one is given.",
+        examples=["责任分解方案"],
     )
-    year: Year | SkipJsonSchema[None] = Field(
-        default=None, description="The year it plans, instead of the one in its title.", examples=[2023]
+    year: Maybe[Year] = Field(
+        default=None, description="The year it plans, instead of the one in the document's title.", examples=[2023]
     )
-    issuer: Name | SkipJsonSchema[None] = Field(
-        default=None, description="Who published it.", examples=["咸宁市人民政府"]
-    )
-    region_code: RegionCode | SkipJsonSchema[None] = Field(
+    issuer: Maybe[Name] = Field(default=None, description="Who published it.", examples=["咸宁市人民政府"])
+    region_code: Maybe[RegionCode] = Field(
         default=None, description="The administrative division, GB/T 2260.", examples=["421200"]
     )
-    source: Name | SkipJsonSchema[None] = Field(
+    source: Maybe[Name] = Field(
         default=None, description="Where the document came from: a file name or an address.", examples=["plan.txt"]
     )

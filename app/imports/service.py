@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
@@ -36,8 +36,6 @@ from app.plans.service import render_plan
 from app.tables import Assignment, Import, Plan, Target
 from app.types import ImportState, IndicatorKind, Json
 
-_NO_COUNTS = ImportCounts(targets=0, units=0, assignments=0, indicators=0, added=0, changed=0, removed=0, unchanged=0)
-
 
 def import_document(
     session: Session, caller: Caller, data: bytes, query: ImportQuery, language: Language
@@ -52,7 +50,8 @@ def import_document(
     if not outline.items:
         raise DocumentWithoutTargets(lines=len(document.lines))
     savepoint = session.begin_nested()
-    report, recorded = _import_outline(session, caller, outline, hashlib.sha256(data).hexdigest(), query)
+    source = {"source_sha256": hashlib.sha256(data).hexdigest()} | query.model_dump(include={"source"})
+    report, recorded = _import_outline(session, caller, outline, source, query)
     report["dry_run"] = query.dry_run
     if query.dry_run:
         savepoint.rollback()
@@ -63,10 +62,10 @@ def import_document(
 
 
 def _import_outline(
-    session: Session, caller: Caller, outline: Outline, sha256: str, query: ImportQuery
+    session: Session, caller: Caller, outline: Outline, source: Json, query: ImportQuery
 ) -> tuple[Json, bool]:
     at = utc_now()
-    plan, plan_changed = _put_plan(session, caller, outline, query)
+    plan, plan_changed = _put_plan(session, caller, outline, source, query, at)
     last = _last_import(session, plan)
     members = members_of_groups(session)
     register = load_register(session, members)
@@ -88,46 +87,51 @@ def _import_outline(
         "targets": [target.model_dump(mode="json") for target in targets.values()],
         "findings": [_stored_finding(finding) for finding in sorted(findings, key=_place)],
     }
-    if last is not None and not applied.anything and not plan_changed and plan.source_sha256 == sha256:
+    if last is not None and not applied.anything and not plan_changed:
         return report, False
-    _record_import(session, caller, plan, report, sha256, query)
+    _record_import(session, caller, plan, report, at)
     return report, True
 
 
-def _put_plan(session: Session, caller: Caller, outline: Outline, query: ImportQuery) -> tuple[Plan, bool]:
-    """The plan a document belongs to: a new one, or the one there is with what the query says otherwise."""
+def _put_plan(
+    session: Session, caller: Caller, outline: Outline, source: Json, query: ImportQuery, at: datetime
+) -> tuple[Plan, bool]:
+    """The plan a document belongs to, new or with what is said of it otherwise now; and whether it is either."""
     plan = session.execute(
         select(Plan).where(col(Plan.code) == query.plan).with_for_update(key_share=True)
     ).scalar_one_or_none()
+    verb = "changed" if plan is not None else "created"
     given = query.model_dump(include={"title", "issuer", "region_code", "year"}, exclude_none=True)
-    created = plan is None
     if plan is None:
-        title, year = given.get("title", outline.title), given.get("year", outline.year)
-        if title is None:
-            raise invalid("/query/title", ErrorCode.title_unknown)
-        if year is None:
-            raise invalid("/query/year", ErrorCode.year_unknown)
-        plan = Plan(
-            code=query.plan,
-            title=title,
-            year=year,
-            starts_on=date(year, 1, 1),
-            ends_on=date(year, 12, 31),
-            updated_at=utc_now(),
-        )
-    changed = {name: value for name, value in given.items() if getattr(plan, name) != value}
-    for name, value in changed.items():
+        plan = _new_plan(outline, query, at)
+    if plan.source_sha256 != source["source_sha256"]:
+        given |= {name: value for name, value in source.items() if value is not None}
+    new = {name: value for name, value in given.items() if getattr(plan, name) != value}
+    for name, value in new.items():
         setattr(plan, name, value)
-    if "year" in changed:
-        plan.starts_on, plan.ends_on = date(plan.year, 1, 1), date(plan.year, 12, 31)
-    if created or changed:
-        plan.updated_at = utc_now()
+    if "year" in new:
+        plan.starts_on, plan.ends_on = _days_of(plan.year)
+    if new:
+        plan.updated_at = at
         session.add(plan)
         session.flush()  # everything below points to the plan
         data = render_plan(plan).model_dump(mode="json")
-        verb = "created" if created else "changed"
-        record_change(session, caller, "plan", verb, plan.code, data, at=plan.updated_at, plan_id=plan.id)
-    return plan, created or bool(changed)
+        record_change(session, caller, "plan", verb, plan.code, data, at=at, plan_id=plan.id)
+    return plan, bool(new)
+
+
+def _new_plan(outline: Outline, query: ImportQuery, at: datetime) -> Plan:
+    title, year = query.title or outline.title, query.year or outline.year
+    if title is None:
+        raise invalid("/query/title", ErrorCode.title_unknown)
+    if year is None:
+        raise invalid("/query/year", ErrorCode.year_unknown)
+    starts_on, ends_on = _days_of(year)
+    return Plan(code=query.plan, title=title, year=year, starts_on=starts_on, ends_on=ends_on, updated_at=at)
+
+
+def _days_of(year: int) -> tuple[date, date]:
+    return date(year, 1, 1), date(year, 12, 31)
 
 
 def _last_import(session: Session, plan: Plan) -> Import | None:
@@ -215,19 +219,16 @@ def _counts(session: Session, plan: Plan, targets: Mapping[str, ImportedTarget],
     )
 
 
-def _record_import(session: Session, caller: Caller, plan: Plan, report: Json, sha256: str, query: ImportQuery) -> None:
+def _record_import(session: Session, caller: Caller, plan: Plan, report: Json, at: datetime) -> None:
     """Keep the report as the plan's newest import, which the next one will be compared with."""
-    at = utc_now()
     count = session.execute(select(func.count()).select_from(Import).where(col(Import.plan_id) == plan.id)).scalar_one()
     report["code"] = f"{plan.code}.import-{count + 1}"
-    plan.source_sha256, plan.updated_at = sha256, at
-    plan.source = query.source or plan.source
     session.add(
         Import(
             plan_id=plan.id,
             code=report["code"],
             state=ImportState.accepted.value,
-            source_sha256=sha256,
+            source_sha256=plan.source_sha256 or "",
             created_at=at,
             client_id=caller.client_id,
             request_id=caller.request_id,
@@ -240,7 +241,7 @@ def _record_import(session: Session, caller: Caller, plan: Plan, report: Json, s
 
 def get_import(session: Session, code: str, language: Language) -> ImportReport:
     """The report of an import. Raises NotFound."""
-    return render_report(json.loads(get_row(session, Import, code, "/path/import").report), language)
+    return render_report(json.loads(get_row(session, Import, code, "/path/import_code").report), language)
 
 
 def _place(finding: Finding) -> tuple[int, int]:

@@ -1,12 +1,15 @@
 """Indicators and goals on the wire."""
 
-from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.paging import ListQuery, Page
-from app.schemas import CodeOut, ExpectedVersion, Input, Instant, Output, Version, Whole, shown
+from app.schemas import CodeOut, ExpectedVersion, Input, Instant, Maybe, Output, Version, Whole, shown
 from app.targets.schemas import LatestValue
-from app.types import Code, Comparator, Figure, Frequency, IndicatorKind, Name, Sentence, UnitReference
+from app.types import Code, Comparator, Figure, Frequency, IndicatorKind, Name, Sentence, UnitReference, check_name
+
+Measure = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterValidator(check_name)]
 
 _NAME = shown("What is measured.", "公办幼儿园在园幼儿占比")
 _MEASURE = shown("The unit of measure, as printed.", "%")
@@ -55,13 +58,11 @@ class IndicatorPage(Page[Indicator]):
 class IndicatorQuery(ListQuery):
     """Which indicators."""
 
-    plan: Code | SkipJsonSchema[None] = Field(
-        default=None, description="Only indicators of this plan.", examples=["xianning-2023"]
-    )
-    target: Code | SkipJsonSchema[None] = Field(
+    plan: Maybe[Code] = Field(default=None, description="Only indicators of this plan.", examples=["xianning-2023"])
+    target: Maybe[Code] = Field(
         default=None, description="Only indicators of this target.", examples=["xianning-2023.58"]
     )
-    unit: UnitReference | SkipJsonSchema[None] = Field(
+    unit: Maybe[UnitReference] = Field(
         default=None,
         description="Only indicators of targets that this unit is assigned to, by code, name or alias.",
         examples=["市教育局"],
@@ -73,13 +74,13 @@ class IndicatorCreate(Input):
 
     target: Code = Field(description="The target's code.", examples=["xianning-2023.57"])
     name: Name = Field(description="What is measured.", examples=["新增义务教育学位"])
-    measure: Name = Field(description="The unit of measure.", examples=["个"], max_length=50)
+    measure: Measure = Field(description="The unit of measure.", examples=["个"])
     comparator: Comparator = Field(**_COMPARATOR | {"examples": ["ge"]})
     kind: IndicatorKind = Field(**_KIND | {"examples": ["increase"]})
     goal: Figure = Field(**_GOAL | {"examples": [2000]})
     goal_to: Figure | None = Field(default=None, **_GOAL_TO)
     baseline: Figure | None = Field(default=None, **_BASELINE | {"examples": [0]})
-    each_member: bool = Field(default=False, **_EACH_MEMBER)
+    each_member: bool = Field(default=False, strict=True, **_EACH_MEMBER)
     frequency: Frequency | None = Field(default=None, **_FREQUENCY | {"examples": ["quarter"]})
 
 
@@ -87,11 +88,11 @@ class IndicatorUpdate(Input):
     """The fields of an indicator to change; its goal has revisions of its own."""
 
     name: Name = Field(default=None, **_NAME)
-    measure: Name = Field(default=None, max_length=50, **_MEASURE)
+    measure: Measure = Field(default=None, **_MEASURE)
     comparator: Comparator = Field(default=None, **_COMPARATOR)
     kind: IndicatorKind = Field(default=None, **_KIND)
     baseline: Figure | None = Field(default=None, **_BASELINE)
-    each_member: bool = Field(default=None, **_EACH_MEMBER)
+    each_member: bool = Field(default=None, strict=True, **_EACH_MEMBER)
     frequency: Frequency | None = Field(default=None, **_FREQUENCY)
 
 
@@ -104,6 +105,7 @@ class GoalCreate(Input):
     document_number: Name = Field(**_DOCUMENT_NUMBER)
     expected_version: ExpectedVersion | None = Field(
         default=None,
+        strict=True,
         description="The `goal_version` this revision is meant for; refused with 409 when another one stands.",
         examples=[1],
     )

@@ -1,11 +1,11 @@
 """Indicators and their goals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
@@ -27,22 +27,18 @@ from app.paging import fetch_page
 from app.tables import Assignment, Client, Plan, Target
 from app.tables import Goal as GoalTable
 from app.tables import Indicator as IndicatorTable
+from app.tables import LatestValue as Newest
 from app.targets.schemas import LatestValue
-from app.targets.views import latest_values
+from app.targets.views import GOAL_IN_FORCE, NEWEST, latest_value
 from app.types import Comparator, Frequency, IndicatorKind
 from app.units.names import resolve_unit
 
 _KEYS = [col(IndicatorTable.target_id), col(IndicatorTable.ordinal)]
 _SHOWN: AnySelect = (
-    select(IndicatorTable, GoalTable, col(Target.code), *_KEYS)
+    select(IndicatorTable, GoalTable, col(Target.code), col(Newest.period), col(Newest.value), *_KEYS)
     .join(Target, col(Target.id) == col(IndicatorTable.target_id))
-    .join(
-        GoalTable,
-        and_(
-            col(GoalTable.indicator_id) == col(IndicatorTable.id),
-            col(GoalTable.version) == col(IndicatorTable.goal_version),
-        ),
-    )
+    .join(GoalTable, GOAL_IN_FORCE)
+    .outerjoin(Newest, NEWEST)
     .where(col(IndicatorTable.removed_at).is_(None))
 )
 
@@ -50,7 +46,7 @@ _SHOWN: AnySelect = (
 def list_indicators(session: Session, query: IndicatorQuery) -> IndicatorPage:
     """One page of indicators, in the order of their targets. Raises NotFound, InvalidRequest, BadCursor."""
     rows, next_cursor = fetch_page(session, _filtered(session, query), _KEYS, query)
-    return IndicatorPage.model_construct(items=_render(session, rows), next_cursor=next_cursor)
+    return IndicatorPage.of(items=[_render(row) for row in rows], next_cursor=next_cursor)
 
 
 def _filtered(session: Session, query: IndicatorQuery) -> AnySelect:
@@ -79,7 +75,7 @@ def get_indicator(session: Session, code: str) -> Indicator:
 def create_indicator(session: Session, caller: Caller, body: IndicatorCreate) -> Indicator:
     """A new indicator with its first goal. Raises NotFound, InvalidRequest."""
     target = get_row(session, Target, body.target, "/target", lock=True)
-    check_goal(body.comparator, body.goal, body.goal_to)
+    _check_goal(body.comparator, body.goal, body.goal_to)
     at = utc_now()
     fields = body.model_dump(exclude={"target", "goal", "goal_to"})
     row = add_indicator(session, caller, target, body.goal, body.goal_to, at, fields)
@@ -106,12 +102,16 @@ def add_indicator(
     return row
 
 
-def check_goal(comparator: str, goal: Decimal, goal_to: Decimal | None) -> None:
+def _check_goal(comparator: str, goal: Decimal, goal_to: Decimal | None) -> None:
     """Raises InvalidRequest where a range has one end, another comparator two, or the ends are in the wrong order."""
-    if (comparator == Comparator.range) != (goal_to is not None):
+    if _has_two_ends(comparator) != (goal_to is not None):
         raise invalid("/goal_to", ErrorCode.goal_to_needed)
     if goal_to is not None and goal_to <= goal:
         raise invalid("/goal_to", ErrorCode.goal_order)
+
+
+def _has_two_ends(comparator: str) -> bool:
+    return comparator == Comparator.range
 
 
 def update_indicator(
@@ -121,8 +121,8 @@ def update_indicator(
     row = get_row(session, IndicatorTable, code, "/path/indicator", lock=True)
     before = _shown(session, row)
     refuse_stale(before, if_match)
-    if "comparator" in body.model_fields_set:
-        check_goal(body.comparator, before.goal, before.goal_to)
+    if "comparator" in body.model_fields_set and _has_two_ends(body.comparator) != (before.goal_to is not None):
+        raise invalid("/comparator", ErrorCode.goal_to_needed)
     for name, value in body.model_dump(exclude_unset=True).items():
         setattr(row, name, value)
     session.flush()  # what is rendered next is read from the database
@@ -149,7 +149,7 @@ def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -
             version=stands.version,
             by=stands.recorded_by or "-",
         )
-    check_goal(row.comparator, body.goal, body.goal_to)
+    _check_goal(row.comparator, body.goal, body.goal_to)
     if (body.goal, body.goal_to) == (current.goal, current.goal_to):
         raise invalid("/goal", ErrorCode.goal_unchanged)
     goal = add_goal(session, caller, row, body.goal, body.goal_to, utc_now(), body.reason, body.document_number)
@@ -216,19 +216,16 @@ def _plan_of(session: Session, row: IndicatorTable) -> int:
 
 
 def _shown(session: Session, row: IndicatorTable) -> Indicator:
-    return _render(session, session.execute(_SHOWN.where(col(IndicatorTable.id) == row.id)).all())[0]
+    return _render(session.execute(_SHOWN.where(col(IndicatorTable.id) == row.id)).one())
 
 
-def _render(session: Session, rows: Sequence[Any]) -> list[Indicator]:
-    """Rows of `_SHOWN` as answers show them."""
-    latest = latest_values(session, [row[0].id for row in rows])
-    return [_render_one(row[0], row[1], row[2], latest.get(row[0].id, [])) for row in rows]
+def _render(row: Any) -> Indicator:
+    """A row of `_SHOWN` as answers show it."""
+    return _render_one(row[0], row[1], row[2], latest_value(row[3], row[4]))
 
 
-def _render_one(
-    row: IndicatorTable, goal: GoalTable, target: str, latest: Sequence[tuple[int, str, Decimal]]
-) -> Indicator:
-    return Indicator.model_construct(
+def _render_one(row: IndicatorTable, goal: GoalTable, target: str, latest: LatestValue | None) -> Indicator:
+    return Indicator.of(
         code=row.code,
         target=target,
         name=row.name,
@@ -241,7 +238,7 @@ def _render_one(
         baseline=row.baseline,
         each_member=row.each_member,
         frequency=Frequency(row.frequency) if row.frequency is not None else None,
-        latest=LatestValue(period=latest[0][1], value=latest[0][2]) if latest else None,
+        latest=latest,
         text=row.text,
         line=row.line,
         start=row.start,

@@ -1,10 +1,9 @@
 """Plans and their sections on the wire."""
 
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app.paging import ListQuery, Page
-from app.schemas import CodeOut, Instant, Output, Whole, Year
+from app.schemas import CodeOut, Instant, Maybe, Output, Whole, Year
 from app.types import Day, RegionCode
 
 
@@ -36,8 +35,8 @@ class PlanPage(Page[Plan]):
 class PlanQuery(ListQuery):
     """Which plans."""
 
-    year: Year | SkipJsonSchema[None] = Field(default=None, description="Only plans of this year.", examples=[2023])
-    region_code: RegionCode | SkipJsonSchema[None] = Field(
+    year: Maybe[Year] = Field(default=None, description="Only plans of this year.", examples=[2023])
+    region_code: Maybe[RegionCode] = Field(
         default=None, description="Only plans of this administrative division, GB/T 2260.", examples=["421200"]
     )
 

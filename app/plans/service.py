@@ -46,7 +46,7 @@ def list_sections(session: Session, plan_code: str, query: ListQuery) -> Section
     if query.updated_after is not None:
         statement = statement.where(col(SectionTable.updated_at) > query.updated_after)
     keys = [col(SectionTable.position), col(SectionTable.id)]
-    rows, next_cursor = fetch_page(session, statement, keys, query)
+    rows, next_cursor = fetch_page(session, statement, keys, query, within=plan.code)
     items = [
         Section(
             code=section.code,

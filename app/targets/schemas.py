@@ -3,10 +3,9 @@
 from typing import Annotated
 
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app.paging import ListQuery, Page
-from app.schemas import CodeOut, Input, Instant, NamedUnit, Output, Whole, shown
+from app.schemas import CodeOut, Input, Instant, Maybe, NamedUnit, Output, Whole, shown
 from app.types import Code, Comparator, Day, Figure, Role, Sentence, UnitReference
 
 _STATEMENT = shown(
@@ -82,23 +81,21 @@ class TargetPage(Page[Target]):
 class TargetQuery(ListQuery):
     """Which targets."""
 
-    plan: Code | SkipJsonSchema[None] = Field(
-        default=None, description="Only targets of this plan.", examples=["xianning-2023"]
-    )
-    section: Code | SkipJsonSchema[None] = Field(
+    plan: Maybe[Code] = Field(default=None, description="Only targets of this plan.", examples=["xianning-2023"])
+    section: Maybe[Code] = Field(
         default=None,
         description="Only targets under this section or one inside it, by its code.",
         examples=["xianning-2023.s1"],
     )
-    unit: UnitReference | SkipJsonSchema[None] = Field(
+    unit: Maybe[UnitReference] = Field(
         default=None,
         description="Only targets that this unit answers for, itself or through a group; by code, name or alias.",
         examples=["市教育局"],
     )
-    role: Role | SkipJsonSchema[None] = Field(
+    role: Maybe[Role] = Field(
         default=None, description="Only targets for which `unit` (or anyone) has this role.", examples=["lead"]
     )
-    q: UnitReference | SkipJsonSchema[None] = Field(
+    q: Maybe[UnitReference] = Field(
         default=None, description="Only targets with this text in their words.", examples=["教育"]
     )
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select
+from sqlalchemy import ColumnElement, bindparam, delete, exists, or_, select
 from sqlmodel import Session, col
 
 from app.assigning import sync_assignments
 from app.auth import Caller
 from app.changes.service import record_change, utc_now
-from app.db import AnySelect, contains
+from app.db import AnySelect, contains, fetch
 from app.errors import ErrorCode, Fault, InvalidRequest
 from app.etags import refuse_stale
 from app.lookups import get_row
@@ -23,12 +23,14 @@ from app.units.names import resolve_unit, resolve_units
 
 _KEYS = [col(TargetTable.plan_id), col(TargetTable.position), col(TargetTable.id)]
 
+_PLAN_CODES = select(col(Plan.id), col(Plan.code)).where(col(Plan.id).in_(bindparam("keys", expanding=True)))
+
 
 def list_targets(session: Session, query: TargetQuery) -> TargetPage:
     """One page of targets, in the order of their plans. Raises NotFound, InvalidRequest, BadCursor."""
     statement = select(TargetTable, *_KEYS).where(col(TargetTable.removed_at).is_(None))
     rows, next_cursor = fetch_page(session, _filtered(session, statement, query), _KEYS, query)
-    return TargetPage.model_construct(items=render_targets(session, [row[0] for row in rows]), next_cursor=next_cursor)
+    return TargetPage.of(items=render_targets(session, [row[0] for row in rows]), next_cursor=next_cursor)
 
 
 def _filtered(session: Session, statement: AnySelect, query: TargetQuery) -> AnySelect:
@@ -145,10 +147,9 @@ def written_target(session: Session, caller: Caller, target: TargetTable, verb: 
 def render_targets(session: Session, targets: Sequence[TargetTable]) -> list[Target]:
     """Rows as answers show them."""
     views = load_views(session, targets)
-    statement = select(col(Plan.id), col(Plan.code)).where(col(Plan.id).in_({target.plan_id for target in targets}))
-    plans = dict(session.execute(statement).all())
+    plans = dict(fetch(session, _PLAN_CODES, keys=list({target.plan_id for target in targets})))
     return [
-        Target.model_construct(
+        Target.of(
             **views.summary_fields(target, plans[target.plan_id]),
             label=target.label,
             line=target.line,

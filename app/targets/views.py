@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, select
+from sqlalchemy import BindParameter, and_, bindparam, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+from app.db import fetch
 from app.tables import Goal, Indicator, Section, Target, TargetUnit, Unit
 from app.tables import LatestValue as LatestTable
 from app.targets import schemas
@@ -16,7 +19,7 @@ from app.types import Comparator, Role
 
 @dataclass
 class IndicatorFacts:
-    """An indicator with its goal in force and the newest value of every unit, newest first."""
+    """An indicator with its goal in force, the newest value of all units, and those of every unit where each counts."""
 
     code: str
     name: str
@@ -25,26 +28,44 @@ class IndicatorFacts:
     goal: Decimal
     goal_to: Decimal | None
     each_member: bool
-    latest: list[tuple[int, str, Decimal]] = field(default_factory=list)
-
-    def latest_of(self, unit_id: int | None) -> schemas.LatestValue | None:
-        """The newest value: a unit's own where each member must reach the goal, else the newest of all units."""
-        for unit, period, value in self.latest:
-            if unit == unit_id or unit_id is None or not self.each_member:
-                return schemas.LatestValue.model_construct(period=period, value=value)
-        return None
+    newest: schemas.LatestValue | None = None
+    of_units: dict[int, schemas.LatestValue] = field(default_factory=dict)
 
     def summary(self, unit_id: int | None) -> schemas.IndicatorSummary:
-        """The indicator as a target shows it."""
-        return schemas.IndicatorSummary.model_construct(
+        """The indicator as a target shows it; `unit_id` is the unit whose assignment shows it."""
+        own = self.each_member and unit_id is not None
+        return schemas.IndicatorSummary.of(
             code=self.code,
             name=self.name,
             measure=self.measure,
             comparator=Comparator(self.comparator),
             goal=self.goal,
             goal_to=self.goal_to,
-            latest=self.latest_of(unit_id),
+            latest=self.of_units.get(unit_id) if own and unit_id is not None else self.newest,
         )
+
+
+class TargetRow(NamedTuple):
+    """What a summary shows of a target's own columns."""
+
+    id: int
+    plan_id: int
+    section_id: int | None
+    code: str
+    number: str
+    statement: str
+    due_on: date | None
+
+
+TARGET_COLUMNS = [
+    col(Target.id),
+    col(Target.plan_id),
+    col(Target.section_id),
+    col(Target.code),
+    col(Target.number),
+    col(Target.statement),
+    col(Target.due_on),
+]
 
 
 @dataclass
@@ -55,7 +76,7 @@ class TargetViews:
     units: dict[int, list[schemas.TargetUnit]]
     indicators: dict[int, list[IndicatorFacts]]
 
-    def summary_fields(self, target: Target, plan: str, unit_id: int | None = None) -> dict[str, Any]:
+    def summary_fields(self, target: Target | TargetRow, plan: str, unit_id: int | None = None) -> dict[str, Any]:
         """The fields of a target's summary; `unit_id` is the unit whose assignment it is shown in."""
         return {
             "code": target.code,
@@ -69,7 +90,7 @@ class TargetViews:
         }
 
 
-def load_views(session: Session, targets: Sequence[Target]) -> TargetViews:
+def load_views(session: Session, targets: Sequence[Target | TargetRow]) -> TargetViews:
     """All that some targets show, in four queries."""
     keys = {target.id for target in targets}
     return TargetViews(
@@ -79,12 +100,54 @@ def load_views(session: Session, targets: Sequence[Target]) -> TargetViews:
     )
 
 
+_KEYS: BindParameter[int] = bindparam("keys", expanding=True)
+# built once: putting a statement together costs several times what running it does
+_HEADINGS = select(col(Section.id), col(Section.parent_id), col(Section.heading)).where(col(Section.plan_id).in_(_KEYS))
+_PRINTED_UNITS = (
+    select(col(TargetUnit.target_id), col(TargetUnit.role), col(Unit.code), col(Unit.name))
+    .join(Unit, col(Unit.id) == col(TargetUnit.unit_id))
+    .where(col(TargetUnit.target_id).in_(_KEYS))
+    .order_by(col(TargetUnit.target_id), col(TargetUnit.position))
+)
+_other = aliased(LatestTable)
+_newest_unit = (
+    select(col(_other.unit_id))
+    .where(col(_other.indicator_id) == col(Indicator.id))
+    .order_by(col(_other.period_end).desc(), col(_other.recorded_at).desc(), col(_other.unit_id))
+    .limit(1)
+    .correlate(Indicator)
+    .scalar_subquery()
+)
+# joins an indicator with the newest value of all units
+NEWEST = and_(col(LatestTable.indicator_id) == col(Indicator.id), col(LatestTable.unit_id) == _newest_unit)
+GOAL_IN_FORCE = and_(col(Goal.indicator_id) == col(Indicator.id), col(Goal.version) == col(Indicator.goal_version))
+_INDICATORS = (
+    select(
+        col(Indicator.target_id),
+        col(Indicator.id),
+        col(LatestTable.period),
+        col(LatestTable.value),
+        col(Indicator.code),
+        col(Indicator.name),
+        col(Indicator.measure),
+        col(Indicator.comparator),
+        col(Goal.goal),
+        col(Goal.goal_to),
+        col(Indicator.each_member),
+    )
+    .join(Goal, GOAL_IN_FORCE)
+    .outerjoin(LatestTable, NEWEST)
+    .where(col(Indicator.target_id).in_(_KEYS), col(Indicator.removed_at).is_(None))
+    .order_by(col(Indicator.target_id), col(Indicator.ordinal))
+)
+_LATEST_OF_UNITS = select(
+    col(LatestTable.indicator_id), col(LatestTable.unit_id), col(LatestTable.period), col(LatestTable.value)
+).where(col(LatestTable.indicator_id).in_(_KEYS))
+
+
 def headings_of(session: Session, plans: Collection[int]) -> dict[int, list[str]]:
     """The headings above and of every section of some plans, outermost first, by the section's key."""
-    rows = session.execute(
-        select(col(Section.id), col(Section.parent_id), col(Section.heading)).where(col(Section.plan_id).in_(plans))
-    )
-    sections = {key: (parent, heading) for key, parent, heading in rows}
+    sections = {key: (parent, heading) for key, parent, heading in fetch(session, _HEADINGS, keys=list(plans))}
     paths: dict[int, list[str]] = {}
     for key in sections:
         path: list[str] = []
@@ -97,54 +160,28 @@ def headings_of(session: Session, plans: Collection[int]) -> dict[int, list[str]
 
 
 def _printed_units(session: Session, targets: Collection[int]) -> dict[int, list[schemas.TargetUnit]]:
-    statement = (
-        select(col(TargetUnit.target_id), col(TargetUnit.role), col(Unit.code), col(Unit.name))
-        .join(Unit, col(Unit.id) == col(TargetUnit.unit_id))
-        .where(col(TargetUnit.target_id).in_(targets))
-        .order_by(col(TargetUnit.target_id), col(TargetUnit.position))
-    )
     units: dict[int, list[schemas.TargetUnit]] = {}
-    for target, role, code, name in session.execute(statement):
-        unit = schemas.TargetUnit.model_construct(code=code, name=name, role=Role(role))
+    for target, role, code, name in fetch(session, _PRINTED_UNITS, keys=list(targets)):
+        unit = schemas.TargetUnit.of(code=code, name=name, role=Role(role))
         units.setdefault(target, []).append(unit)
     return units
 
 
 def _indicators(session: Session, targets: Collection[int]) -> dict[int, list[IndicatorFacts]]:
-    statement = (
-        select(
-            col(Indicator.target_id),
-            col(Indicator.id),
-            col(Indicator.code),
-            col(Indicator.name),
-            col(Indicator.measure),
-            col(Indicator.comparator),
-            col(Goal.goal),
-            col(Goal.goal_to),
-            col(Indicator.each_member),
-        )
-        .join(Goal, and_(col(Goal.indicator_id) == col(Indicator.id), col(Goal.version) == col(Indicator.goal_version)))
-        .where(col(Indicator.target_id).in_(targets), col(Indicator.removed_at).is_(None))
-        .order_by(col(Indicator.target_id), col(Indicator.ordinal))
-    )
     by_target: dict[int, list[IndicatorFacts]] = {}
-    by_key: dict[int, IndicatorFacts] = {}
-    for target, key, *columns in session.execute(statement):
-        by_key[key] = IndicatorFacts(*columns)
-        by_target.setdefault(target, []).append(by_key[key])
-    for key, newest in latest_values(session, by_key).items():
-        by_key[key].latest = newest
+    of_each_member: dict[int, IndicatorFacts] = {}
+    for target, key, period, value, *columns in fetch(session, _INDICATORS, keys=list(targets)):
+        facts = IndicatorFacts(*columns)
+        facts.newest = latest_value(period, value)
+        by_target.setdefault(target, []).append(facts)
+        if facts.each_member:
+            of_each_member[key] = facts
+    if of_each_member:
+        for key, unit, period, value in fetch(session, _LATEST_OF_UNITS, keys=list(of_each_member)):
+            of_each_member[key].of_units[unit] = schemas.LatestValue.of(period=period, value=value)
     return by_target
 
 
-def latest_values(session: Session, indicators: Collection[int]) -> dict[int, list[tuple[int, str, Decimal]]]:
-    """The newest value of every unit for some indicators, newest first: `(unit, period, value)`."""
-    statement = (
-        select(col(LatestTable.indicator_id), col(LatestTable.unit_id), col(LatestTable.period), col(LatestTable.value))
-        .where(col(LatestTable.indicator_id).in_(indicators))
-        .order_by(col(LatestTable.period_end).desc(), col(LatestTable.recorded_at).desc(), col(LatestTable.unit_id))
-    )
-    latest: dict[int, list[tuple[int, str, Decimal]]] = {}
-    for indicator, *newest in session.execute(statement):
-        latest.setdefault(indicator, []).append(tuple(newest))
-    return latest
+def latest_value(period: str | None, value: Decimal | None) -> schemas.LatestValue | None:
+    """The newest value as answers show it; None where there is none."""
+    return schemas.LatestValue.of(period=period, value=value) if period is not None else None

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
+from app.db import fetch
 from app.tables import ClientUnit, Unit, UnitMember
 from app.types import Scope
 
-_Edge = tuple[object, object]
-_MEMBERS: _Edge = (UnitMember.group_id, UnitMember.member_id)
-_GROUPS: _Edge = (UnitMember.member_id, UnitMember.group_id)
-_CHILDREN: _Edge = (Unit.parent_id, Unit.id)
+_KEYS: BindParameter[int] = bindparam("keys", expanding=True)
+# one step of a walk: from units to those next to them
+_MEMBERS = select(col(UnitMember.member_id)).where(col(UnitMember.group_id).in_(_KEYS))
+_GROUPS = select(col(UnitMember.group_id)).where(col(UnitMember.member_id).in_(_KEYS))
+_CHILDREN = select(col(Unit.id)).where(col(Unit.parent_id).in_(_KEYS))
+_OWN = select(col(ClientUnit.unit_id)).where(col(ClientUnit.client_id) == bindparam("client"))
 
 
 def with_members(session: Session, units: Iterable[int]) -> set[int]:
@@ -32,8 +35,7 @@ def with_descendants(session: Session, units: Iterable[int]) -> set[int]:
 
 def own_units(session: Session, caller: Caller) -> set[int]:
     """The units a client is bound to, themselves only."""
-    rows = session.execute(select(col(ClientUnit.unit_id)).where(col(ClientUnit.client_id) == caller.client_id))
-    return set(rows.scalars())
+    return {row[0] for row in fetch(session, _OWN, client=caller.client_id)}
 
 
 def reach(session: Session, caller: Caller) -> set[int] | None:
@@ -43,14 +45,11 @@ def reach(session: Session, caller: Caller) -> set[int] | None:
     return _walk(session, own_units(session, caller), _MEMBERS, _CHILDREN)
 
 
-def _walk(session: Session, start: Iterable[int], *edges: _Edge) -> set[int]:
+def _walk(session: Session, start: Iterable[int], *steps: Select[int]) -> set[int]:
     found = set(start)
     waiting = found
     while waiting:
-        following: set[int] = set()
-        for here, there in edges:
-            rows = session.execute(select(col(there)).where(col(here).in_(waiting)))
-            following |= set(rows.scalars())
+        following = {row[0] for step in steps for row in fetch(session, step, keys=list(waiting))}
         waiting = following - found
         found = found | waiting
     return found

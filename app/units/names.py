@@ -1,11 +1,12 @@
 """From what people call a unit to the unit: by code, name or alias, with the nearest names where none fits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
+from app.db import fetch
 from app.errors import ErrorCode, Fault, InvalidRequest, NotFound
 from app.problems import nearest
 from app.schemas import NamedUnit
@@ -28,25 +29,34 @@ class UnitRow(NamedTuple):
 
     def named(self) -> NamedUnit:
         """The unit as answers name it."""
-        return NamedUnit.model_construct(code=self.code, name=self.name)
+        return NamedUnit.of(code=self.code, name=self.name)
 
 
-_ROW = select(col(Unit.id), col(Unit.code), col(Unit.name), col(Unit.kind))
+_ROW = select(col(Unit.id), col(Unit.code), col(Unit.name), col(Unit.kind)).order_by(col(Unit.code))
+_BY_CODE = _ROW.where(col(Unit.code) == bindparam("code"))
+_BY_KEY = _ROW.where(col(Unit.id).in_(bindparam("keys", expanding=True)))
+_BY_NAME = _ROW.where(col(Unit.name_key) == bindparam("key"))
+_BY_ALIAS = (
+    _ROW.join(UnitAlias, col(UnitAlias.unit_id) == col(Unit.id))
+    .where(col(UnitAlias.alias_key) == bindparam("key"))
+    .distinct()
+)
 
 
 def match_units(session: Session, reference: str) -> list[UnitRow]:
     """The units a word may mean: the one with this code, else those with this name, else those with this alias."""
     key = fold(reference)
-    by_alias = _ROW.join(UnitAlias, col(UnitAlias.unit_id) == col(Unit.id)).where(col(UnitAlias.alias_key) == key)
-    for statement in (
-        _ROW.where(col(Unit.code) == reference),
-        _ROW.where(col(Unit.name_key) == key),
-        by_alias.distinct(),
-    ):
-        found = [UnitRow(*row) for row in session.execute(statement.order_by(col(Unit.code)))]
-        if found:
-            return found
-    return []
+    rows = (
+        fetch(session, _BY_CODE, code=reference)
+        or fetch(session, _BY_NAME, key=key)
+        or fetch(session, _BY_ALIAS, key=key)
+    )
+    return [UnitRow(*row) for row in rows]
+
+
+def unit_rows(session: Session, keys: Iterable[int]) -> list[UnitRow]:
+    """The units with these keys, by code."""
+    return [UnitRow(*row) for row in fetch(session, _BY_KEY, keys=list(keys))]
 
 
 def resolve_units(session: Session, references: Mapping[str, str]) -> dict[str, UnitRow]:

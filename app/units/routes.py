@@ -9,19 +9,13 @@ from app.db import ReadSession, WriteSession
 from app.errors import AlreadyExists, BadCursor, NotFound, PreconditionFailed, UnsupportedMediaType
 from app.etags import IfMatch
 from app.routing import MERGE_PATCH, Router, operation
-from app.types import Scope
+from app.types import Scope, UnitReference
 from app.units import service
 from app.units.schemas import Unit, UnitCreate, UnitPage, UnitQuery, UnitUpdate
 
 routes = Router("units")
 UnitPath = Annotated[
-    str,
-    Path(
-        description="The unit's code, name or alias.",
-        examples=["xianning-education-bureau"],
-        min_length=1,
-        max_length=200,
-    ),
+    UnitReference, Path(description="The unit's code, name or alias.", examples=["xianning-education-bureau"])
 ]
 
 

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 from pydantic import Field
-from pydantic.json_schema import SkipJsonSchema
 
 from app.paging import ListQuery, Page
-from app.schemas import CodeOut, Input, Instant, NamedUnit, Output, shown
+from app.schemas import CodeOut, Input, Instant, Maybe, NamedUnit, Output, shown
 from app.types import Code, Day, Name, RegionCode, UnitKind, UnitReference, Usci
 
 Aliases = Annotated[list[Name], Field(max_length=50)]
@@ -76,18 +75,18 @@ class UnitUpdate(Input):
 class UnitQuery(ListQuery):
     """Which units."""
 
-    kind: UnitKind | SkipJsonSchema[None] = Field(default=None, **_KIND)
-    region_code: RegionCode | SkipJsonSchema[None] = Field(default=None, **_REGION)
-    group: UnitReference | SkipJsonSchema[None] = Field(
+    kind: Maybe[UnitKind] = Field(default=None, **_KIND)
+    region_code: Maybe[RegionCode] = Field(default=None, **_REGION)
+    group: Maybe[UnitReference] = Field(
         default=None,
         description="Only the members of this group, by code, name or alias.",
         examples=["各县市区人民政府"],
     )
-    parent: UnitReference | SkipJsonSchema[None] = Field(
+    parent: Maybe[UnitReference] = Field(
         default=None,
         description="Only the units right below this one, by code, name or alias.",
         examples=["咸宁市教育局"],
     )
-    q: UnitReference | SkipJsonSchema[None] = Field(
+    q: Maybe[UnitReference] = Field(
         default=None, description="Only units with this text in their name or an alias.", examples=["教育"]
     )

@@ -26,7 +26,7 @@ def list_units(session: Session, query: UnitQuery) -> UnitPage:
     """One page of units, by code."""
     statement = _filtered(session, select(UnitTable, col(UnitTable.code)), query)
     rows, next_cursor = fetch_page(session, statement, [col(UnitTable.code)], query)
-    return UnitPage.model_construct(items=_render(session, [row[0] for row in rows]), next_cursor=next_cursor)
+    return UnitPage.of(items=_render(session, [row[0] for row in rows]), next_cursor=next_cursor)
 
 
 def _filtered(session: Session, statement: AnySelect, query: UnitQuery) -> AnySelect:
@@ -79,13 +79,16 @@ def update_unit(session: Session, caller: Caller, unit_code: str, body: UnitUpda
         return before
     unit.updated_at = utc_now()
     if (after.members, after.kind) != (before.members, before.kind):
-        affected = targets_naming(session, with_groups_around(session, {unit.id}))
-        sync_assignments(session, caller, affected, unit.updated_at)
+        around = with_groups_around(session, {unit.id})
+        # who names one of these groups for a target at this very time is waited for, or waits
+        locked = select(col(UnitTable.id)).where(col(UnitTable.id).in_(around)).order_by(col(UnitTable.id))
+        session.execute(locked.with_for_update())
+        sync_assignments(session, caller, targets_naming(session, around), unit.updated_at)
     return _written(session, caller, unit, "changed")
 
 
 def _apply(session: Session, unit: UnitTable, fields: Mapping[str, Any]) -> None:
-    """Give a unit some fields' new values. Raises InvalidRequest with all that is wrong."""
+    """Give a unit some fields' new values. Raises InvalidRequest."""
     for name in ("name", "kind", "region_code", "usci", "valid_from", "valid_to"):
         if name in fields:
             setattr(unit, name, fields[name])
@@ -100,7 +103,7 @@ def _apply(session: Session, unit: UnitTable, fields: Mapping[str, Any]) -> None
     if "members" in fields:
         _set_members(session, unit, fields["members"])
     if unit.kind != UnitKind.group and _members_of(session, [unit.id]):
-        raise invalid("/members", ErrorCode.not_a_group)
+        raise invalid("/kind", ErrorCode.not_a_group)
     session.flush()  # what is rendered next is read from the database
 
 

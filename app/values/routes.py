@@ -10,7 +10,7 @@ from app.errors import BadCursor, NotFound, NotYourUnit, StaleVersion, UnitNotAs
 from app.paging import ListQuery
 from app.routing import Router, operation
 from app.types import VALUE_CODE_PATTERN, Scope
-from app.values import service
+from app.values import recording, service
 from app.values.schemas import Value, ValueCreate, ValuePage, ValueQuery, ValueRevisionPage
 
 routes = Router("values")
@@ -67,7 +67,7 @@ def record_value(
     Writes one figure for an indicator, a unit and a period. The first one is answered 201; another figure for the
     same three is a new version, and the same figure again changes nothing: both are answered 200.
     """
-    value, created = service.record_value(session, caller, body)
+    value, created = recording.record_value(session, caller, body)
     response.status_code = 201 if created else 200
     response.headers["Location"] = f"/api/v1/values/{value.code}"
     return value

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
-from pydantic.json_schema import SkipJsonSchema
 
 from app.paging import ListQuery, Page
-from app.schemas import CodeOut, ExpectedVersion, Input, Instant, NamedUnit, Output, Version, shown
+from app.schemas import CodeOut, ExpectedVersion, Input, Instant, Maybe, NamedUnit, Output, Version, shown
 from app.types import VALUE_CODE_PATTERN, Code, Figure, Note, PeriodText, UnitReference, ValueStatus
 
 WebAddress = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[!-~]+$")]
@@ -60,6 +59,7 @@ class ValueCreate(Input):
     evidence_url: WebAddress | None = Field(default=None, **_EVIDENCE_URL)
     expected_version: ExpectedVersion | None = Field(
         default=None,
+        strict=True,
         description="The version this figure is meant to follow, 0 for none: refused with 409 when another one stands.",
         examples=[0],
     )
@@ -85,24 +85,20 @@ class ValueRevisionPage(Page[ValueRevision]):
 class ValueQuery(ListQuery):
     """Which values."""
 
-    plan: Code | SkipJsonSchema[None] = Field(
-        default=None, description="Only values of this plan.", examples=["xianning-2023"]
-    )
-    target: Code | SkipJsonSchema[None] = Field(
-        default=None, description="Only values of this target.", examples=["xianning-2023.58"]
-    )
-    indicator: Code | SkipJsonSchema[None] = Field(
+    plan: Maybe[Code] = Field(default=None, description="Only values of this plan.", examples=["xianning-2023"])
+    target: Maybe[Code] = Field(default=None, description="Only values of this target.", examples=["xianning-2023.58"])
+    indicator: Maybe[Code] = Field(
         default=None, description="Only values of this indicator.", examples=["xianning-2023.58.1"]
     )
-    unit: UnitReference | SkipJsonSchema[None] = Field(
+    unit: Maybe[UnitReference] = Field(
         default=None, description="Only values of this unit, by code, name or alias.", examples=["市教育局"]
     )
-    period_from: PeriodText | SkipJsonSchema[None] = Field(
+    period_from: Maybe[PeriodText] = Field(
         default=None, description="Only periods that end on or after the first day of this one.", examples=["2023-01"]
     )
-    period_to: PeriodText | SkipJsonSchema[None] = Field(
+    period_to: Maybe[PeriodText] = Field(
         default=None, description="Only periods that end on or before the last day of this one.", examples=["2023-12"]
     )
-    status: ValueStatus | SkipJsonSchema[None] = Field(
+    status: Maybe[ValueStatus] = Field(
         default=None, description="Only values that stand so in review.", examples=["submitted"]
     )

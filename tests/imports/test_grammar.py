@@ -253,10 +253,11 @@ class TestContinuation:
         ]
 
     def test_broken_lines_are_joined(self) -> None:
-        text = f"{TITLE}\n1.推进产教融合、科教融汇,支持湖北科技学院创建全国知\n名学科,支持院校打造品牌专业。(牵头单位:市教\n育局)\n2.乙。{CLAUSE}"
+        words = "推进产教融合、科教融汇,支持湖北科技学院创建全国知\n名学科,支持院校打造品牌专业。"
+        text = f"{TITLE}\n1.{words}(牵头单位:市教\n育局)\n2.乙。{CLAUSE}"
         document = read_document(text.encode())
         item = recognise(document).items[0]
-        assert item.statement == "推进产教融合、科教融汇,支持湖北科技学院创建全国知\n名学科,支持院校打造品牌专业。"
+        assert item.statement == words
         assert "\n".join(line.text for line in document.lines[item.line - 1 :])[item.start : item.end] == item.statement
         assert [(unit.name, unit.line, unit.start) for unit in item.units] == [("市教育局", 3, 21)]
 

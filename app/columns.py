@@ -1,0 +1,63 @@
+"""The column types that both engines need: row numbers, exact figures, times.
+
+Figures are exact: NUMERIC(18, 6) on PostgreSQL, the figure times 10^6 as a 64-bit integer on SQLite, which has no
+decimal type. Times are UTC.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.types import FIGURE_SCALE, MAX_FRACTION_DIGITS
+
+# SQLite numbers rows itself only for a column that is exactly INTEGER
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class FigureType(TypeDecorator[Decimal]):
+    """An exact decimal with at most 12 digits before and 6 after the point."""
+
+    impl = Numeric(18, 6)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type that an engine has for it."""
+        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else Numeric(18, 6))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
+        """The figure as the engine stores it."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return int(value * FIGURE_SCALE)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Decimal | None] | None:  # noqa: ARG002 - SQLAlchemy's
+        """How a stored figure becomes the one that was given.
+
+        Every row of every page is read so: nothing stands between the driver and this function.
+        """
+        if dialect.name != "sqlite":
+            return None  # the driver reads decimals
+        return lambda value: None if value is None else Decimal(value).scaleb(-MAX_FRACTION_DIGITS)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An instant; aware in Python, UTC in the database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The instant as the engine stores it; SQLite knows no zones."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], datetime | None] | None:  # noqa: ARG002
+        """How a stored instant becomes an aware one in UTC; SQLite keeps it as text."""
+        if dialect.name != "sqlite":
+            return lambda value: None if value is None else value.astimezone(UTC)
+        return lambda value: None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)

@@ -1,0 +1,185 @@
+"""kill -9 in the middle of writing: what was answered 2xx is there after a restart, and nothing is there by half."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+
+from app.db import Database
+from app.tables import Change, LatestValue, Value, ValueRevision
+from tests.conftest import Template, _fill
+from tests.postgres import create_database, running_postgres
+
+INDICATOR = "xianning-2023.58.1"
+VALUES = f"{INDICATOR}:xianning-education-bureau"
+WRITERS = 4
+ENOUGH = 120
+
+
+@pytest.fixture
+def durable(engine: str, tmp_path: Path) -> Iterator[Template]:
+    """A seeded database that keeps what is committed, as one in use does."""
+    if engine == "sqlite":
+        yield _fill(f"sqlite:///{tmp_path / 'zeren.db'}")
+        return
+    with running_postgres(durable=True) as server:
+        yield _fill(create_database(server, "zeren"))
+
+
+@dataclass
+class Server:
+    """A served database, and what it acknowledged: `(code, version, figure)`."""
+
+    port: int
+    key: str
+    acknowledged: list[tuple[str, int, float]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """GET, or POST where there is a body."""
+        data = json.dumps(body).encode() if body is not None else None
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, json.load(response)
+
+    def write_until_it_dies(self, writer: int) -> None:
+        """Post figures that grow, each to a value of this writer's own and to one that all writers share."""
+        for figure in range(1, 100_000):
+            for period in (f"2023-05-{writer + 1:02}", "2023-06"):
+                body = {"indicator": INDICATOR, "period": period, "value": writer * 100_000 + figure}
+                try:
+                    _, value = self.ask("/api/v1/values", body)
+                except urllib.error.HTTPError as refused:
+                    self.failures.append(f"{refused.code} {refused.read().decode()}")
+                    return
+                except (OSError, ValueError):  # the connection broke, perhaps in the middle of an answer
+                    return
+                self.acknowledged.append((value["code"], value["version"], value["value"]))
+
+
+@contextmanager
+def serving(template: Template, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], Server]]:
+    """`zeren serve` in a process group of its own, which is killed at the end if it still lives."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).with_name("zeren")
+    command = [str(program), "serve", "--port", str(port), "--workers", str(workers)]
+    environment = {"ZEREN_DATABASE_URL": template.url, "ZEREN_LOG_LEVEL": "error"}
+    server = Server(port, template.keys["education"])
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        try:
+            wait_until_ready(process, server)
+            yield process, server
+        finally:
+            kill(process)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], server: Server) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server did not become ready"
+        try:
+            server.ask("/readyz")
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """kill -9, the workers too: they are in the process group that we made for them."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def crash_while_writing(template: Template, workers: int) -> Server:
+    """Serve, write from several threads, and kill the server in mid-loop."""
+    with serving(template, workers) as (process, server):
+        threads = [threading.Thread(target=server.write_until_it_dies, args=(number,)) for number in range(WRITERS)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 15
+        while len(server.acknowledged) < ENOUGH and time.monotonic() < deadline:
+            time.sleep(0.005)
+        kill(process)
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+    assert server.failures == []
+    assert len(server.acknowledged) >= WRITERS * 4
+    return server
+
+
+@dataclass
+class Stored:
+    """What one state of the database holds: versions and figures, by the period of the value."""
+
+    revisions: dict[str, list[tuple[int, float]]]
+    values: dict[str, tuple[int, float]]
+    newest: tuple[str, float]
+    changes: list[tuple[str, int, float]]
+
+    @classmethod
+    def read(cls, database: Database) -> "Stored":
+        """All in one transaction: what was on its way when the server died may still be arriving."""
+        told = select(col(Change.data)).where(col(Change.type) == "value.submitted").order_by(col(Change.id))
+        with database.reading() as session:
+            revisions: dict[str, list[tuple[int, float]]] = {}
+            for row in session.execute(select(ValueRevision).order_by(col(ValueRevision.version))).scalars():
+                revisions.setdefault(row.period, []).append((row.version, float(row.value)))
+            values = {row.period: (row.version, float(row.value)) for row in session.execute(select(Value)).scalars()}
+            newest = session.execute(select(LatestValue)).scalar_one()
+            changes = [json.loads(data) for data in session.execute(told).scalars()]
+        return cls(
+            revisions,
+            values,
+            (newest.period, float(newest.value)),
+            [(data["code"], data["version"], data["value"]) for data in changes],
+        )
+
+
+def test_every_acknowledged_value_survives(durable: Template, engine: str) -> None:
+    server = crash_while_writing(durable, workers=1 if engine == "sqlite" else 2)
+    database = Database(durable.url)
+    stored = Stored.read(database)
+    if engine == "sqlite":
+        with database.reader.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+    database.close()
+    # nothing acknowledged is missing, and nothing was acknowledged twice
+    assert set(server.acknowledged) <= set(stored.changes)
+    assert len(set(server.acknowledged)) == len(server.acknowledged)
+    # what was on its way is there whole or not at all
+    whole = [(f"{VALUES}:{period}", *row) for period, rows in stored.revisions.items() for row in rows]
+    assert sorted(stored.changes) == sorted(whole)
+    assert stored.values == {period: rows[-1] for period, rows in stored.revisions.items()}
+    for rows in stored.revisions.values():
+        assert [version for version, _ in rows] == list(range(1, len(rows) + 1))
+    assert stored.newest == ("2023-06", stored.values["2023-06"][1])
+    # and the service goes on where it was
+    with serving(durable, workers=1) as (_, again):
+        code, version, figure = server.acknowledged[-1]
+        _, page = again.ask(f"/api/v1/values/{code}/revisions?limit=1000")
+        assert (version, figure) in [(one["version"], one["value"]) for one in page["items"]]
+        body = {"indicator": INDICATOR, "period": code.rpartition(":")[2], "value": -1}
+        status, value = again.ask("/api/v1/values", body)
+        assert (status, value["version"]) == (200, page["items"][-1]["version"] + 1)
