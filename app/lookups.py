@@ -52,5 +52,10 @@ def _candidates(session: Session, table: type[Coded], code: str) -> list[str]:
 
 
 def _present(table: type[Coded]) -> list[ColumnElement[bool]]:
+    """What keeps removed rows out; an indicator goes with its target."""
     removed_at = getattr(table, "removed_at", None)
-    return [] if removed_at is None else [col(removed_at).is_(None)]
+    conditions: list[ColumnElement[bool]] = [] if removed_at is None else [col(removed_at).is_(None)]
+    if table is Indicator:
+        targets = select(col(Target.id)).where(col(Target.removed_at).is_(None))
+        conditions.append(col(Indicator.target_id).in_(targets))
+    return conditions

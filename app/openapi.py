@@ -56,10 +56,11 @@ def build_openapi(app: FastAPI) -> Json:
             "description": "A client's key, `zrn_…`: `zeren key create` makes one.",
         }
     }
+    _tidy_schemas(components["schemas"])
     for path in document["paths"].values():
         for method, operation in path.items():
             _tidy_operation(method, operation)
-    _tidy_schemas(components["schemas"])
+            _show_body(operation, components["schemas"])
     return document
 
 
@@ -74,10 +75,18 @@ def _tidy_operation(method: str, operation: Json) -> None:
     for parameter in operation.get("parameters", []):
         parameter["schema"].pop("title", None)
         _tidy_schema(parameter["schema"])
-    if "requestBody" in operation:
-        operation["requestBody"]["required"] = True
-        for media in operation["requestBody"]["content"].values():
-            _tidy_schema(media["schema"])
+
+
+def _show_body(operation: Json, schemas: dict[str, Json]) -> None:
+    """A body is required, and shown by an example of it: the first examples of its fields together."""
+    if "requestBody" not in operation:
+        return
+    operation["requestBody"]["required"] = True
+    for media in operation["requestBody"]["content"].values():
+        _tidy_schema(media["schema"])
+        name = media["schema"].get("$ref", "").rpartition("/")[2]
+        if name:
+            media["example"] = {field: facts["examples"][0] for field, facts in schemas[name]["properties"].items()}
 
 
 def _add_answers(operation: Json, method: str, *, repeats: bool) -> None:
@@ -125,12 +134,20 @@ def _tidy_schemas(schemas: dict[str, Json]) -> None:
 
 
 def _tidy_schema(schema: Any) -> None:
-    """Titles would become class names, a null default makes a field nullable, and bytes need their OpenAPI 3.0 name."""
+    """Tidy a schema and all inside it."""
     if isinstance(schema, list):
         for part in schema:
             _tidy_schema(part)
     if not isinstance(schema, dict):
         return
+    _tidy_keywords(schema)
+    for key, part in schema.items():
+        if key not in ("examples", "example", "enum"):
+            _tidy_schema(part)
+
+
+def _tidy_keywords(schema: Json) -> None:
+    """Titles would become class names, a null default makes a field nullable, bytes need their OpenAPI 3.0 name."""
     if isinstance(schema.get("title"), str):
         del schema["title"]
     if "default" in schema and schema["default"] is None:
@@ -138,6 +155,6 @@ def _tidy_schema(schema: Any) -> None:
     if schema.pop("contentMediaType", None) is not None:
         schema["format"] = "binary"
         schema.pop("default", None)
-    for key, part in schema.items():
-        if key not in ("examples", "example", "enum"):
-            _tidy_schema(part)
+    for bound in ("minimum", "maximum"):
+        if isinstance(schema.get(bound), float) and schema[bound].is_integer():
+            schema[bound] = int(schema[bound])

@@ -4,10 +4,12 @@ import csv
 import io
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlmodel import Session, col
 
@@ -22,8 +24,8 @@ from app.types import Json
 from app.units.schemas import UnitCreate, UnitUpdate
 from app.units.service import create_unit, get_unit, update_unit
 
-_Progress = Callable[[Iterable[Json]], Iterable[Json]]
-_ROW: TypeAdapter[UnitCreate] = TypeAdapter(UnitCreate)
+_Numbered = tuple[int, Json]
+_Progress = Callable[[Iterable[_Numbered]], Iterable[_Numbered]]
 
 
 def shipped_plan() -> Traversable:
@@ -54,21 +56,27 @@ def load_units(session: Session, caller: Caller, rows: list[Json], progress: _Pr
 
     Raises InvalidRequest for a row that is wrong, naming it.
     """
-    new = [row for row in rows if not _exists(session, row["code"])]
-    for number, row in _numbered(progress(new), rows):
+    # as a spreadsheet counts: its heading is row 1
+    new = [(number, row) for number, row in enumerate(rows, start=2) if not _exists(session, row["code"])]
+    for number, row in progress(new):
         # parents and members may stand further down: first all units, then what binds them
-        body = _validated(number, {**row, "parent": None, "members": []})
-        create_unit(session, caller, body)
-    for row in new:
+        with _naming_row(number):
+            create_unit(session, caller, _validated({**row, "parent": None, "members": []}))
+    for number, row in new:
         binding = {name: row[name] for name in ("parent", "members") if row[name]}
         if binding:
-            update_unit(session, caller, row["code"], UnitUpdate.model_validate(binding), None)
+            with _naming_row(number):
+                update_unit(session, caller, row["code"], UnitUpdate.model_validate(binding), None)
     return len(new)
 
 
-def _numbered(rows: Iterable[Json], all_rows: list[Json]) -> Iterator[tuple[int, Json]]:
-    for row in rows:
-        yield all_rows.index(row) + 2, row  # as a spreadsheet counts, its heading being row 1
+@contextmanager
+def _naming_row(number: int) -> Iterator[None]:
+    try:
+        yield
+    except InvalidRequest as error:
+        faults = [replace(fault, pointer=f"/row {number}{fault.pointer}") for fault in error.faults]
+        raise InvalidRequest(*faults) from error
 
 
 def _exists(session: Session, code: str) -> bool:
@@ -78,12 +86,11 @@ def _exists(session: Session, code: str) -> bool:
         return False
 
 
-def _validated(number: int, row: Json) -> UnitCreate:
+def _validated(row: Json) -> UnitCreate:
     try:
-        return _ROW.validate_python(row)
+        return UnitCreate.model_validate(row)
     except ValidationError as error:
-        faults = [fault_of({**one, "loc": ("body", f"row {number}", *one["loc"])}) for one in error.errors()]
-        raise InvalidRequest(*faults) from error
+        raise InvalidRequest(*(fault_of({**one, "loc": ("body", *one["loc"])}) for one in error.errors())) from error
 
 
 def load_plan(session: Session, caller: Caller, folder: Traversable, language: Language) -> ImportReport | None:

@@ -13,10 +13,10 @@ from rich.progress import track
 
 from app.db import Database
 from bench.data import SIZES
-from bench.jobs import make_jobs
+from bench.jobs import Job, make_jobs
 from bench.measure import measure, running_pair
 from bench.report import Facts, print_table, write_markdown
-from bench.stores import engine_version, opened_store
+from bench.stores import count_rows, engine_version, opened_store
 
 console = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -48,16 +48,33 @@ def main(
     load_before = os.getloadavg()[0]
     try:
         with opened_store(engine.value, SIZES[size.value], _progress) as url, closing(Database(url)) as database:
-            jobs = [one for one in make_jobs(database) if not job or one.name in job]
+            rows = count_rows(database)
+            jobs = _chosen(make_jobs(database), job)
             with running_pair(url, jobs, _progress) as pair:
                 table = measure(pair, database, jobs, connections, rounds, seconds, _progress)
-                facts = Facts(engine_version(database), SIZES[size.value], rounds, seconds, load_before, pair.sizes)
+            facts = Facts(
+                engine=engine_version(database),
+                size=size.value,
+                rounds=rounds,
+                seconds=seconds,
+                load_before=load_before,
+                rows=rows,
+                bytes=pair.bytes,
+                targets=engine is Engine.sqlite,
+            )
     except RuntimeError as error:
         err.print(str(error), style="red", markup=False)
         sys.exit(1)
     print_table(console, table, facts)
     if job is None:
         err.print(f"Written to bench/results/{write_markdown(table, facts, engine.value).name}.")
+
+
+def _chosen(jobs: list[Job], names: list[str] | None) -> list[Job]:
+    unknown = set(names or ()) - {one.name for one in jobs}
+    if unknown:
+        raise RuntimeError(f"no job {', '.join(sorted(unknown))}; there are {', '.join(one.name for one in jobs)}")
+    return [one for one in jobs if not names or one.name in names]
 
 
 def _progress(things: Iterable[Any], what: str, total: int) -> Iterable[Any]:

@@ -56,10 +56,6 @@ class Size:
     months: int
     values: int
 
-    def __str__(self) -> str:
-        plans, targets, units = self.plans, self.plans * self.targets, self.plans * self.units
-        return f"{plans} plans, {targets:,} targets, {units:,} units, {self.values:,} values"
-
 
 SIZES = {
     "small": Size("small", plans=1, targets=76, units=100, months=5, values=3_600),

@@ -1,7 +1,4 @@
-"""The jobs of a run, each a list of requests that a run goes through by turns.
-
-J1 to J5 are the names of PERFORMANCE.md, as are the ratios that the first service is to reach.
-"""
+"""The jobs of a run, each a list of requests that a run goes through by turns; README.md has a table of them."""
 
 import base64
 import http.client

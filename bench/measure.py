@@ -80,7 +80,7 @@ class Pair:
 
     service: Server
     baseline: Server
-    sizes: dict[str, int]
+    bytes: dict[str, int]
 
 
 @contextmanager

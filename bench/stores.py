@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, func, select, text
 
 from app.db import Database
 from app.migrating import migrate
+from app.tables import Assignment, Indicator, Plan, Target, Unit, Value
 from bench.data import VALUE_TABLES, Maker, Size
 from bench.rows import Row
 
@@ -37,6 +38,15 @@ def engine_version(database: Database) -> str:
         return f"SQLite {sqlite3.sqlite_version}"
     with database.reading() as session:
         return f"PostgreSQL {session.execute(text('SHOW server_version')).scalar_one()}"
+
+
+def count_rows(database: Database) -> dict[str, int]:
+    """How many rows the tables have that say how large a database is."""
+    with database.reading() as session:
+        return {
+            table.__tablename__: session.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (Plan, Target, Unit, Assignment, Indicator, Value)
+        }
 
 
 @contextmanager

@@ -58,6 +58,7 @@ def walk(client: TestClient, path: str, limit: int, **filters: object) -> list[A
         assert response.status_code == 200, response.text
         page = response.json()
         assert 0 < len(page["items"]) <= limit
+        assert page["items"][0] not in items  # else a cursor that leads back would never end
         items += page["items"]
         if "next" not in response.links:
             assert page["next_cursor"] is None

@@ -26,6 +26,11 @@ ImportPath = Annotated[
 # a document is taken as bytes under any of these: curl names the last one when nobody says otherwise
 DOCUMENT_TYPES = ("application/octet-stream", "text/plain", "application/x-www-form-urlencoded")
 
+EXAMPLE = """\
+2023年咸宁市重点工作责任分解方案
+58.实施学前教育学位扩充行动,公办幼儿园在园幼儿占比超过46%。(牵头单位:市教育局;责任单位:各县市区人民政府)
+"""
+
 
 def get_language(request: Request) -> Language:
     """The language of sentences in the answer."""
@@ -54,7 +59,14 @@ def import_document(
     language: LanguageDep,
     response: Response,
     # an empty body is a document too, one that is told to be empty
-    document: Annotated[bytes, Body(media_type=DOCUMENT_TYPES[0], description="The document: plain text.")] = b"",
+    document: Annotated[
+        bytes,
+        Body(
+            media_type=DOCUMENT_TYPES[0],
+            description="The document: plain text.",
+            openapi_examples={"plan": {"summary": "A plan with one target", "value": EXAMPLE}},
+        ),
+    ] = b"",
 ) -> ImportReport:
     """Import a plan document.
 

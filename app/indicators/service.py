@@ -39,7 +39,7 @@ _SHOWN: AnySelect = (
     .join(Target, col(Target.id) == col(IndicatorTable.target_id))
     .join(GoalTable, GOAL_IN_FORCE)
     .outerjoin(Newest, NEWEST)
-    .where(col(IndicatorTable.removed_at).is_(None))
+    .where(col(IndicatorTable.removed_at).is_(None), col(Target.removed_at).is_(None))
 )
 
 

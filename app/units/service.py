@@ -70,7 +70,7 @@ def update_unit(session: Session, caller: Caller, unit_code: str, body: UnitUpda
 
     Raises NotFound, PreconditionFailed, InvalidRequest.
     """
-    unit = session.get_one(UnitTable, get_unit_row(session, unit_code).id, with_for_update=True)
+    unit = session.get_one(UnitTable, get_unit_row(session, unit_code).id, with_for_update={"key_share": True})
     before = _render(session, [unit])[0]
     refuse_stale(before, if_match)
     _apply(session, unit, body.model_dump(exclude_unset=True))
@@ -80,7 +80,8 @@ def update_unit(session: Session, caller: Caller, unit_code: str, body: UnitUpda
     unit.updated_at = utc_now()
     if (after.members, after.kind) != (before.members, before.kind):
         around = with_groups_around(session, {unit.id})
-        # who names one of these groups for a target at this very time is waited for, or waits
+        # who names one of these groups for a target at this very time holds a key share of it by the foreign key:
+        # that writer is waited for, or waits
         locked = select(col(UnitTable.id)).where(col(UnitTable.id).in_(around)).order_by(col(UnitTable.id))
         session.execute(locked.with_for_update())
         sync_assignments(session, caller, targets_naming(session, around), unit.updated_at)

@@ -65,7 +65,8 @@ _SUBJECT = (
     )
     .join(Target, col(Target.id) == col(Indicator.target_id))
     .join(Plan, col(Plan.id) == col(Target.plan_id))
-    .where(col(Indicator.code) == bindparam("code"), col(Indicator.removed_at).is_(None))
+    .where(col(Indicator.code) == bindparam("code"))
+    .where(col(Indicator.removed_at).is_(None), col(Target.removed_at).is_(None))
     .with_for_update(of=Indicator, key_share=True)
 )
 _ANSWERING = select(col(Assignment.unit_id)).where(
@@ -126,7 +127,8 @@ def record_value(session: Session, caller: Caller, body: ValueCreate) -> tuple[V
 def _get_subject(session: Session, code: str) -> Subject:
     rows = fetch(session, _SUBJECT, code=code)
     if not rows:
-        get_row(session, Indicator, code, "/indicator")  # says what is nearest
+        get_row(session, Indicator, code, "/indicator")  # says what is nearest, unless it has just been restored
+        return _get_subject(session, code)
     return Subject(*rows[0])
 
 

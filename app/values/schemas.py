@@ -91,7 +91,9 @@ class ValueQuery(ListQuery):
         default=None, description="Only values of this indicator.", examples=["xianning-2023.58.1"]
     )
     unit: Maybe[UnitReference] = Field(
-        default=None, description="Only values of this unit, by code, name or alias.", examples=["市教育局"]
+        default=None,
+        description="Only values of this unit, by code, name or alias; for a group, of its members.",
+        examples=["市教育局"],
     )
     period_from: Maybe[PeriodText] = Field(
         default=None, description="Only periods that end on or after the first day of this one.", examples=["2023-01"]

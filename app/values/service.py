@@ -14,6 +14,7 @@ from app.tables import Client, Indicator, Plan, Target, Unit
 from app.tables import Value as ValueTable
 from app.tables import ValueRevision as RevisionTable
 from app.types import ValueStatus, parse_period
+from app.units.membership import with_members
 from app.units.names import resolve_unit
 from app.values.recording import render_value
 from app.values.schemas import Value, ValuePage, ValueQuery, ValueRevision, ValueRevisionPage
@@ -47,7 +48,7 @@ def _filtered(session: Session, query: ValueQuery) -> AnySelect:
         statement = statement.where(col(ValueTable.indicator_id) == indicator.id)
     if query.unit is not None:
         unit = resolve_unit(session, query.unit, "/query/unit")
-        statement = statement.where(col(ValueTable.unit_id) == unit.id)
+        statement = statement.where(col(ValueTable.unit_id).in_(with_members(session, {unit.id})))
     if query.status is not None:
         statement = statement.where(col(ValueTable.status) == query.status.value)
     if query.updated_after is not None:
