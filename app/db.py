@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from app.tables import metadata
 from app.types import fold
@@ -142,6 +142,16 @@ def fetch(session: Session, statement: AnySelect, **parameters: Any) -> Sequence
 def write(session: Session, statement: Insert | Update, **parameters: Any) -> None:
     """Run a write that was built once; its `bindparam`s and columns are named by the parameters."""
     session.connection().execute(statement, parameters)
+
+
+def only_writer(session: Session, table: type[SQLModel]) -> None:
+    """Let nobody else write to a table before this transaction ends; who refers to its rows or reads them may go on.
+
+    SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        name = table.__tablename__
+        session.connection().exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def contains(column: Mapped[str], text: str) -> ColumnElement[bool]:

@@ -4,9 +4,7 @@ import hashlib
 from typing import Annotated
 
 from fastapi import Header
-from pydantic import BaseModel
 
-from app.errors import PreconditionFailed
 from app.schemas import Maybe
 
 IfMatch = Annotated[
@@ -30,12 +28,3 @@ def etag_listed(etag: str, header: str) -> bool:
     A weakened tag, as a gateway that compresses makes of ours, counts as the strong one.
     """
     return header.strip() == "*" or etag in {tag.strip().removeprefix("W/") for tag in header.split(",")}
-
-
-def refuse_stale(current: BaseModel, if_match: str | None) -> None:
-    """Raises PreconditionFailed when `If-Match` does not name the resource as it stands."""
-    if if_match is None:
-        return
-    etag = etag_of(current.model_dump_json().encode())
-    if not etag_listed(etag, if_match):
-        raise PreconditionFailed(headers={"ETag": etag}, current=current.model_dump(mode="json"), etag=etag)

@@ -1,6 +1,19 @@
 """Logs: one JSON object a line on standard error, each with the id of the request it belongs to."""
 
+import logging
 from typing import Any
+
+from pythonjsonlogger.core import RESERVED_ATTRS
+
+_OFFERS = ("Unsupported upgrade request.", "No supported WebSocket library detected.")
+
+
+class WithoutOffers(logging.Filter):
+    """Leaves out what uvicorn warns of when a client offers HTTP/2, as Java's does with every request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is worth a line."""
+        return not record.getMessage().startswith(_OFFERS)
 
 
 def log_config(level: str) -> dict[str, Any]:
@@ -8,17 +21,17 @@ def log_config(level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"request": {"()": "asgi_correlation_id.CorrelationIdFilter", "uuid_length": 64}},
+        "filters": {
+            "request": {"()": "asgi_correlation_id.CorrelationIdFilter", "uuid_length": 64},
+            "offers": {"()": "app.logs.WithoutOffers"},
+        },
         "formatters": {
             "json": {
                 "()": "pythonjsonlogger.json.JsonFormatter",
-                "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(correlation_id)s",
-                "rename_fields": {
-                    "asctime": "time",
-                    "levelname": "level",
-                    "name": "logger",
-                    "correlation_id": "request_id",
-                },
+                "format": "%(levelname)s %(name)s %(message)s %(correlation_id)s",
+                "rename_fields": {"levelname": "level", "name": "logger", "correlation_id": "request_id"},
+                "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
+                "timestamp": "time",  # RFC 3339, in UTC
                 "json_ensure_ascii": False,
             }
         },
@@ -26,7 +39,7 @@ def log_config(level: str) -> dict[str, Any]:
             "stderr": {
                 "class": "logging.StreamHandler",
                 "formatter": "json",
-                "filters": ["request"],
+                "filters": ["request", "offers"],
                 "stream": "ext://sys.stderr",
             }
         },

@@ -81,8 +81,8 @@ DETAILS: dict[E, Sentence] = {
     ),
     E.conflict: Sentence("与现有数据冲突：{constraint}。", "This contradicts stored data: {constraint}."),
     E.precondition_failed: Sentence(
-        "If-Match 与现有 ETag {etag} 不符，资源已被修改。请重新读取后再提交。",
-        "If-Match is not the present ETag {etag}: the resource has changed. Read it again before you write.",
+        "If-Match 与现有 ETag {etag} 不符，资源已被修改，最后由 {by} 写入。请重新读取后再提交。",
+        "If-Match is not the present ETag {etag}: it was written since, last by {by}. Read it again before you write.",
     ),
     E.body_too_large: Sentence("请求体最多 {limit} 字节。", "The body may have {limit} bytes at most."),
     E.unsupported_media_type: Sentence(
@@ -102,8 +102,8 @@ DETAILS: dict[E, Sentence] = {
         "or （一）) and name units in brackets, such as (牵头单位:…;责任单位:…).",
     ),
     E.internal_error: Sentence(
-        "服务出现内部错误，数据未改动。请将 request_id 告知管理员。",
-        "The service failed; nothing was written. Tell the administrator the request_id.",
+        "服务出现内部错误，请将 request_id 告知管理员。同样的请求可以再次提交，不会重复生效。",
+        "The service failed: tell the administrator the request_id. The same request may be sent again.",
     ),
     E.unavailable: Sentence(
         "数据库忙或无法连接，请稍后重试。", "The database is busy or cannot be reached; try again."

@@ -22,9 +22,10 @@ TAGS = {
 DESCRIPTION = """\
 Zeren (责任) keeps the targets of government plans, who is responsible for them, and how far along they are.
 
-Send a key with every request: `Authorization: Bearer zrn_…`. Every refusal is a problem (RFC 9457) with a stable
-`code`; its texts are Chinese, or English with `Accept-Language: en`. A unit may be named by code, name or alias.
-Unknown parameters and fields are refused. Lists give the same rows as CSV with `Accept: text/csv`.
+Send a key with every request: `Authorization: Bearer zrn_…`; the scope an operation needs is its `x-scope`. Every
+refusal is a problem (RFC 9457) with a stable `code`; `/problems` explains them all. Its texts are Chinese, or English
+with `Accept-Language: en`. A unit may be named by code, name or alias. Unknown parameters and fields are refused.
+Lists give the same rows as CSV with `Accept: text/csv`.
 """
 TAKES, REPEATS = "x-takes", "x-repeats"  # what routes tell this module and the document does not keep
 _DONE = {"200": "OK", "201": "Created"}
@@ -98,11 +99,11 @@ def _add_answers(operation: Json, method: str, *, repeats: bool) -> None:
             answers.setdefault(str(status), answer)
     if repeats:
         answers["200"] = {**answers["201"]}
+    if method == "get" and operation["security"]:
+        answers["304"] = {"description": "Nothing has changed since the ETag in `If-None-Match`."}
     for status, answer in answers.items():
         answer["description"] = _DONE.get(status, answer["description"])
         answer["headers"] = _headers_of(status, method, repeats=repeats, signed_in=bool(operation["security"]))
-    if method == "get" and operation["security"]:
-        answers["304"] = {"description": "Nothing has changed since the ETag in `If-None-Match`."}
     content = answers.get("200", {}).get("content", {})
     if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("Page"):
         answers["200"]["headers"]["Link"] = _header('The next page, as rel="next".')
@@ -115,7 +116,7 @@ def _headers_of(status: str, method: str, *, repeats: bool, signed_in: bool) -> 
     headers = {"X-Request-ID": _header("Names this request in the service's log.")}
     if status == "201" or (status == "200" and repeats):
         headers["Location"] = _header("Where the resource is.")
-    if status == "200" and method in ("get", "patch") and signed_in:
+    if status in ("200", "304") and method in ("get", "patch") and signed_in:
         headers["ETag"] = _header("Names these bytes; for If-None-Match and If-Match.")
     if status == "503":
         headers["Retry-After"] = _header("Seconds to wait before the next try.")

@@ -35,6 +35,7 @@ from app.schemas import Output, example
 from app.types import Json
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 100  # in one answer; a body of nothing but faults must not become an answer many times its size
 log = logging.getLogger("zeren.problems")
 
 
@@ -96,14 +97,14 @@ def problem_response(request: Request, error: ServiceError) -> Response:
         type=f"/problems#{error.code}",
         title=title_of(error, language),
         status=error.status,
-        detail=detail_of(error, language),
+        detail=_printable(detail_of(error, language)),
         instance=request.url.path,
         code=error.code,
         errors=[
             FieldProblem(
-                pointer=fault.pointer,
+                pointer=_printable(fault.pointer),
                 code=fault.code,
-                detail=fault_detail(fault, language),
+                detail=_printable(fault_detail(fault, language)),
                 suggestions=list(fault.suggestions),
             )
             for fault in error.faults
@@ -115,6 +116,11 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     if error.status == Unavailable.status:
         headers["Retry-After"] = "1"
     return Response(problem.model_dump_json(), error.status, headers | error.headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def _printable(text: str) -> str:
+    """What a caller sent may hold halves of characters, which no answer can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def raises(*errors: type[ServiceError]) -> dict[int | str, Json]:
@@ -233,7 +239,9 @@ def explain_constraint(error: IntegrityError) -> ServiceError:
 
 def _explain_validation(request: Request, error: RequestValidationError) -> ServiceError:
     names: Mapping[str, Iterable[str]] = getattr(request.state, "known_names", {})
-    return InvalidRequest(*(fault_of(one, names.get(_place_around(one), ())) for one in error.errors()))
+    found = error.errors()
+    told = (fault_of(one, names.get(_place_around(one), ())) for one in found[:MOST_FAULTS])
+    return InvalidRequest(*told, count=len(found))
 
 
 def _place_around(error: Mapping[str, Any]) -> str:

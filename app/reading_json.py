@@ -62,9 +62,9 @@ def _fraction(digits: str) -> Decimal:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedJson(ErrorCode.json_repeated_field, name=twice)
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise MalformedJson(ErrorCode.json_repeated_field, name=name)
+        found[name] = value
     return found

@@ -4,9 +4,13 @@ Every operation is declared with `operation(scope, …)`; a route without a scop
 """
 
 import json
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, get_args
 
+from anyio import CapacityLimiter, move_on_after
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
@@ -14,7 +18,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from app.auth import Caller, authenticate, require
-from app.db import in_transaction
+from app.db import BUSY_SECONDS, in_transaction
 from app.errors import (
     ErrorCode,
     Fault,
@@ -29,13 +33,15 @@ from app.errors import (
 from app.etags import etag_listed, etag_of
 from app.openapi import REPEATS, TAKES
 from app.paging import CSV_MEDIA_TYPE, Page, csv_columns, next_cursor_of, render_csv
-from app.problems import nearest, pointer_to, raises
+from app.problems import MOST_FAULTS, nearest, pointer_to, raises
 from app.reading_json import BodyRequest
 from app.types import Json, Scope
 
 MERGE_PATCH = "application/merge-patch+json"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _SCOPE = "x-scope"
+MOST_WRITERS = 20  # half of the threads that Starlette has for a process
+_TURNS: RunVar[CapacityLimiter] = RunVar("turns_to_write")
 
 
 def operation(
@@ -72,10 +78,12 @@ class Route(APIRoute):
             _refuse_unknown_parameters(request, names["query"])
             if self.body_field is not None:
                 _refuse_other_media_types(request, takes)
-            response = await handle(request)
-            if request.method == "POST":
-                return response
-            return _conditional(request, _as_list(request, response, columns))
+            if request.method == "GET":
+                return _conditional(request, _as_list(request, await handle(request), columns))
+            await request.body()  # a slow sender takes nobody's turn
+            async with _turn_to_write():
+                response = await handle(request)
+            return response if request.method == "POST" else _conditional(request, response)
 
         return answer
 
@@ -89,6 +97,27 @@ class Router(APIRouter):
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add a route, its function wrapped in the transaction of its session."""
         super().add_api_route(path, in_transaction(endpoint), **options)
+
+
+@asynccontextmanager
+async def _turn_to_write() -> AsyncIterator[None]:
+    """One of the threads that writers may have: those that wait for each other must leave some to the readers.
+
+    Raises Unavailable when none is free in time.
+    """
+    try:
+        turns = _TURNS.get()
+    except LookupError:  # each event loop has its own
+        turns = CapacityLimiter(MOST_WRITERS)
+        _TURNS.set(turns)
+    with move_on_after(BUSY_SECONDS) as waiting:
+        await turns.acquire()
+    if waiting.cancelled_caught:
+        raise Unavailable
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 def _caller_of(request: Request) -> Caller:
@@ -122,11 +151,11 @@ def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
         Fault(pointer_to("query", name), ErrorCode.unknown_parameter, {"name": name}, nearest(name, known))
         if name not in known
         else Fault(pointer_to("query", name), ErrorCode.repeated_parameter, {"name": name})
-        for name in dict.fromkeys(given)
-        if name not in known or given.count(name) > 1
+        for name, count in Counter(given).items()
+        if name not in known or count > 1
     ]
     if faults:
-        raise InvalidRequest(*faults)
+        raise InvalidRequest(*faults[:MOST_FAULTS], count=len(faults))
 
 
 def _refuse_other_media_types(request: Request, takes: tuple[str, ...]) -> None:

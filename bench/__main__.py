@@ -1,6 +1,5 @@
 """`python -m bench`: make the database, start both servers, measure, and print the table."""
 
-import os
 import sys
 from collections.abc import Iterable
 from contextlib import closing
@@ -14,6 +13,7 @@ from rich.progress import track
 from app.db import Database
 from bench.data import SIZES
 from bench.jobs import Job, make_jobs
+from bench.machine import watched
 from bench.measure import measure, running_pair
 from bench.report import Facts, print_table, write_markdown
 from bench.stores import count_rows, engine_version, opened_store
@@ -45,19 +45,18 @@ def main(
     job: Annotated[list[str] | None, typer.Option(help="Only this job; may be given several times.")] = None,
 ) -> None:
     """Measure the service beside a bare Starlette application that answers the same bytes."""
-    load_before = os.getloadavg()[0]
     try:
         with opened_store(engine.value, SIZES[size.value], _progress) as url, closing(Database(url)) as database:
             rows = count_rows(database)
             jobs = _chosen(make_jobs(database), job)
-            with running_pair(url, jobs, _progress) as pair:
+            with running_pair(url, jobs, _progress) as pair, watched(pair.service.pid, pair.baseline.pid) as noise:
                 table = measure(pair, database, jobs, connections, rounds, seconds, _progress)
             facts = Facts(
                 engine=engine_version(database),
                 size=size.value,
                 rounds=rounds,
                 seconds=seconds,
-                load_before=load_before,
+                noise=noise.cores,
                 rows=rows,
                 bytes=pair.bytes,
                 targets=engine is Engine.sqlite,

@@ -26,7 +26,7 @@ class Facts:
     size: str
     rounds: int
     seconds: float
-    load_before: float  # the load average when the run began
+    noise: float | None  # how many cores were busy with something else
     rows: dict[str, int]  # of the largest tables
     bytes: dict[str, int]  # of an answer, by job
     targets: bool  # whether there are ratios to reach; on PostgreSQL the first service only has to work
@@ -70,6 +70,8 @@ def print_table(console: Console, table: Sequence[Measured], facts: Facts) -> No
 
 def notes_of(table: Sequence[Measured], facts: Facts) -> list[str]:
     """What a reader has to know of the numbers."""
+    noise = f"{facts.noise:.1f}" if facts.noise is not None else "an unknown number of"
+    aside = " (PostgreSQL's own work counts here)" if facts.engine.startswith("PostgreSQL") else ""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     spreads = [max(side.rates) / min(side.rates) - 1 for one in table for side in (one.service, one.baseline)]
     busiest = max(one.baseline.generator for one in table)
@@ -78,8 +80,8 @@ def notes_of(table: Sequence[Measured], facts: Facts) -> list[str]:
         "; ".join(f"{name}: {title}, {facts.bytes[name]:,} bytes" for name, title in jobs.items()) + ".",
         f"Data: {', '.join(f'{count:,} {name}' for name, count in facts.rows.items())}.",
         f"{datetime.now(UTC):%Y-%m-%d}, {facts.engine}, {python}, {os.cpu_count()} cores for everything.",
-        f"Other work on the machine before the run: load average {facts.load_before:.1f}.",
         f"{facts.rounds} rounds of {facts.seconds:g} s; slices of one cell differed by at most {max(spreads):.0%}.",
+        f"Work that was no part of the run kept {noise} cores busy{aside}.",
         f"The load generator took at most {busiest:.0%} of one core, on the bare application.",
     ]
 

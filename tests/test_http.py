@@ -1,107 +1,186 @@
-"""What only a real process can show: upgrades that are offered, workers, signals, and the lines it logs."""
+"""A real `zeren serve` on a socket: upgrade offers, bodies of any length, HEAD, keep-alive, workers, a clean end."""
 
 import json
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.conftest import Template
 from tests.server import free_port, running_server, start_server
 
-BODY = json.dumps({"indicator": "xianning-2023.58.1", "period": "2023-06", "value": 46.8})
 CURL = shutil.which("curl")
+VALUE = {"indicator": "xianning-2023.58.1", "period": "2023-06", "value": 46.8}
+BODY = json.dumps(VALUE | {"note": "教育局6月统计" * 100}, ensure_ascii=False).encode()
+# what the JDK's HttpClient adds to the first request of a connection on plain HTTP
+OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAA\r\n"
 
 
 @pytest.fixture
-def port(seeded: Template) -> Iterator[int]:
+def engine() -> str:
+    """HTTP is the same on both; the tests of workers ask for both by themselves."""
+    return "sqlite"
+
+
+@pytest.fixture
+def server(seeded: Template) -> Iterator[HTTPConnection]:
+    """A connection to a server on the test's database."""
     with running_server(seeded.url) as address:
-        yield int(address.rpartition(":")[2])
+        connection = HTTPConnection(urlsplit(address).netloc, timeout=20)
+        yield connection
+        connection.close()
 
 
-def exchange(port: int, request: str) -> tuple[str, bytes]:
-    """Send bytes as they are; the answer's status line, and all of it."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(request.encode())
-        answer = b""
-        while part := connection.recv(65536):
-            answer += part
-    return answer.partition(b"\r\n")[0].decode(), answer
+@contextmanager
+def started(url: str, port: int, *options: str, stderr: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A server for tests that end it themselves; whatever happens, it does not outlive the block."""
+    process = start_server(url, port, *options, stderr=stderr or subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
 
 
-class TestUpgradeToHttp2:
-    def test_body_of_a_request_that_offers_it_is_read_whole(self, port: int, seeded: Template) -> None:
-        request = (
-            f"POST /api/v1/values HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(BODY)}\r\n"
-            "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
-            "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
-            f"Content-Type: application/json\r\nAuthorization: Bearer {seeded.keys['education']}\r\n\r\n{BODY}"
-        )
-        status, answer = exchange(port, request)
-        assert status == "HTTP/1.1 201 Created"
-        assert b'"value":46.8' in answer
+def key(seeded: Template, client: str = "education") -> dict[str, str]:
+    return {"Authorization": f"Bearer {seeded.keys[client]}"}
+
+
+def post_head(seeded: Template, *lines: str) -> bytes:
+    """The head of a request that posts a value."""
+    head = ["POST /api/v1/values HTTP/1.1", "Host: zeren.test", "Content-Type: application/json"]
+    return "\r\n".join([*head, f"Authorization: {key(seeded)['Authorization']}", *lines]).encode() + b"\r\n"
+
+
+def answer(connection: socket.socket) -> tuple[int, bytes]:
+    """Status and body of one answer."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return int(head.split()[1]), body
+
+
+class TestUpgradeOffer:
+    """As the JDK's HttpClient and `curl --http2` make it: the server stays with HTTP/1.1, and no byte is lost."""
+
+    def test_body_arrives_whole(self, server: HTTPConnection, seeded: Template) -> None:
+        length, chunked = f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked"
+        in_chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:1000], BODY[1000:])) + b"0\r\n\r\n"
+        for framing, body in ((length, BODY), (chunked, in_chunks)):
+            head = post_head(seeded, framing, OFFER)
+            with socket.create_connection((server.host, server.port), timeout=20) as connection:
+                connection.sendall(head + body)
+                status, told = answer(connection)
+                assert (status, json.loads(told)["note"]) == (201 if framing is length else 200, "教育局6月统计" * 100)
+                connection.sendall(head)  # and again on this connection, the body in packets of its own
+                connection.sendall(body[:700])
+                connection.sendall(body[700:])
+                assert answer(connection) == (200, told)
 
     @pytest.mark.skipif(CURL is None, reason="curl is not installed")
-    def test_curl_with_http2_posts_a_value(self, port: int, seeded: Template) -> None:
-        command = [str(CURL), "-sS", "--http2", "-H", f"Authorization: Bearer {seeded.keys['education']}"]
-        command += ["-H", "Content-Type: application/json", "-d", BODY, f"http://127.0.0.1:{port}/api/v1/values"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert json.loads(done.stdout)["value"] == 46.8, done.stdout + done.stderr
+    def test_curl_with_http2(self, server: HTTPConnection, seeded: Template) -> None:
+        headers = [f"Authorization: {key(seeded)['Authorization']}", "Content-Type: application/json"]
+        command = [str(CURL), "--http2", "--silent", "--fail-with-body", "--max-time", "20", "--data-binary", "@-"]
+        command += [part for header in headers for part in ("--header", header)]
+        url = f"http://{server.host}:{server.port}/api/v1/values"
+        done = subprocess.run([*command, url], input=BODY, capture_output=True, check=True)
+        assert json.loads(done.stdout)["note"] == "教育局6月统计" * 100
 
 
-class TestHead:
-    def test_has_the_headers_of_get_and_no_body(self, port: int, seeded: Template) -> None:
-        connection = HTTPConnection("127.0.0.1", port, timeout=30)
-        headers = {"Authorization": f"Bearer {seeded.keys['reader']}"}
-        answers = []
-        for method in ("GET", "HEAD", "GET"):  # on one connection: a body after HEAD would be taken for the next answer
-            connection.request(method, "/api/v1/targets/xianning-2023.58", headers=headers)
-            answer = connection.getresponse()
-            answers.append((answer.status, answer.headers["ETag"], answer.headers["Content-Length"], answer.read()))
-        connection.close()
-        get, head, again = answers
-        assert get == again
-        assert head == (*get[:3], b"")
-        assert len(get[3]) == int(get[2])
+class TestLargeBody:
+    def test_of_20_mb_413_told_and_not_cut_off(self, server: HTTPConnection, seeded: Template) -> None:
+        headers = key(seeded, "admin") | {"Content-Type": "text/plain"}
+        for chunked in (False, True):
+            body = (b"a" * 100_000 for _ in range(200)) if chunked else b"a" * 20_000_000
+            server.request("POST", "/api/v1/imports?plan=p", body=body, headers=headers, encode_chunked=chunked)
+            response = server.getresponse()
+            assert (response.status, json.loads(response.read())["code"]) == (413, "body_too_large")
+            server.close()
+        server.request("GET", "/api/v1/plans/p", headers=headers)
+        assert server.getresponse().status == 404
 
 
-class TestProcess:
-    def test_every_answer_names_its_request_and_every_log_line_is_json(self, seeded: Template, tmp_path: Path) -> None:
-        port = free_port()
-        with (tmp_path / "log").open("wb") as log:
-            process = start_server(seeded.url, port, stderr=log.fileno())
-            connection = HTTPConnection("127.0.0.1", port, timeout=30)
-            asked = {"/api/v1/plans": 401, "/api/v1/nothing": 404, "/openapi.json": 200}
-            named = {}
-            for path, status in asked.items():
-                connection.request("GET", path)
-                answer = connection.getresponse()
-                answer.read()
-                assert answer.status == status
-                named[path] = answer.headers["X-Request-ID"]
-            connection.close()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == -signal.SIGTERM  # after an orderly end, uvicorn ends as the signal says
-        lines = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
-        assert "Application shutdown complete." in [line["message"] for line in lines]
-        logged = {line["path"]: line for line in lines if line["logger"] == "zeren.access"}
-        for path, status in asked.items():
-            assert logged[path]["status"] == status
-            assert logged[path]["request_id"] == named[path]
+class TestConnection:
+    def test_stays_for_answers_of_every_kind_and_each_has_an_id(self, server: HTTPConnection, seeded: Template) -> None:
+        server.connect()
+        own = server.sock.getsockname()
+        ids = set()
+        for method, path, body, status in (
+            ("GET", "/api/v1/plans", None, 200),
+            ("POST", "/api/v1/values", b"{", 400),
+            ("POST", "/api/v1/values", BODY, 201),
+            ("GET", "/nothing", None, 404),
+            ("DELETE", "/api/v1/plans", None, 405),
+            ("GET", "/docs", None, 200),
+            ("GET", "/livez", None, 200),
+        ):
+            server.request(method, path, body, key(seeded) | {"Content-Type": "application/json"})
+            response = server.getresponse()
+            response.read()
+            assert response.status == status
+            ids.add(response.headers["X-Request-ID"])
+        assert len(ids) == 7
+        assert server.sock.getsockname() == own
 
-    def test_several_workers_serve_what_one_of_them_wrote(self, seeded: Template) -> None:
-        with running_server(seeded.url, "--workers", "2") as address:
-            port = int(address.rpartition(":")[2])
-            headers = {"Authorization": f"Bearer {seeded.keys['education']}", "Content-Type": "application/json"}
-            for version in range(1, 13):  # each on a connection of its own, which either worker may take
-                connection = HTTPConnection("127.0.0.1", port, timeout=30)
-                body = json.dumps(json.loads(BODY) | {"value": version})
-                connection.request("POST", "/api/v1/values", body=body, headers=headers)
-                answer = json.loads(connection.getresponse().read())
+    def test_head_is_get_without_the_body(self, server: HTTPConnection, seeded: Template) -> None:
+        for path in ("/api/v1/assignments", "/api/v1/targets/x", "/docs", "/openapi.json", "/swagger/swagger-ui.css"):
+            facts = []
+            for method in ("HEAD", "GET"):
+                server.request(method, path, headers=key(seeded))
+                response = server.getresponse()
+                body = response.read()
+                names = ("Content-Type", "Content-Length", "ETag", "Link")
+                facts.append((response.status, [response.headers[name] for name in names]))
+                assert (method == "HEAD") is (body == b"")
+            head, get = facts
+            assert head == get, path
+
+
+class TestWorkers:
+    @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+    def test_two_share_the_work_and_end_together(self, seeded: Template, tmp_path: Path) -> None:
+        port, file = free_port(), tmp_path / "log"
+        with file.open("wb") as log, started(seeded.url, port, "--workers", "2", stderr=log.fileno()) as process:
+            for number in range(20):
+                connection = HTTPConnection("127.0.0.1", port, timeout=20)
+                body = json.dumps(VALUE | {"value": number})
+                connection.request("POST", "/api/v1/values", body, key(seeded) | {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                assert (response.status, json.loads(response.read())["version"]) == (200 if number else 201, number + 1)
                 connection.close()
-                assert answer["version"] == version
+            process.terminate()
+            assert process.wait(20) == 0
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        assert sum(line.get("status") in (200, 201) and line["path"] == "/api/v1/values" for line in lines) == 20
+        assert sum("Finished server process" in line["message"] for line in lines) == 2
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+class TestEnd:
+    def test_request_that_has_begun_is_answered_before_it(self, seeded: Template) -> None:
+        port = free_port()
+        with started(seeded.url, port) as process:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                # the server is ready for the body when it says so, and then told to end
+                connection.sendall(post_head(seeded, f"Content-Length: {len(BODY)}", "Expect: 100-continue", ""))
+                assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+                process.terminate()
+                connection.sendall(BODY)
+                assert answer(connection)[0] == 201
+            process.wait(20)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)

@@ -4,14 +4,26 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from sqlalchemy import insert
-from sqlmodel import Session
+from pydantic import BaseModel
+from sqlalchemy import bindparam, insert, select
+from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.db import write
-from app.tables import Change
+from app.db import fetch, write
+from app.errors import PreconditionFailed
+from app.etags import etag_listed, etag_of
+from app.tables import Change, Client
 
 _INSERT = insert(Change)
+_RECORDED_AS = {"indicator": ["indicator", "goal"]}  # a goal's changes bear its indicator's code
+_LAST_WRITER = (
+    select(col(Client.code))
+    .select_from(Change)
+    .outerjoin(Client, col(Client.id) == col(Change.client_id))
+    .where(col(Change.resource).in_(bindparam("resources", expanding=True)), col(Change.code) == bindparam("code"))
+    .order_by(col(Change.id).desc())
+    .limit(1)
+)
 
 
 def utc_now() -> datetime:
@@ -45,6 +57,18 @@ def record_change(
         request_id=caller.request_id,
         data=json.dumps(data, ensure_ascii=False, default=_plain),
     )
+
+
+def refuse_stale(session: Session, resource: str, current: BaseModel, if_match: str | None) -> None:
+    """Raises PreconditionFailed, with who wrote it last, when `If-Match` does not name the resource as it stands."""
+    if if_match is None:
+        return
+    etag = etag_of(current.model_dump_json().encode())
+    if not etag_listed(etag, if_match):
+        shown = current.model_dump(mode="json")
+        rows = fetch(session, _LAST_WRITER, resources=_RECORDED_AS.get(resource, [resource]), code=shown["code"])
+        by = rows[0][0] if rows and rows[0][0] is not None else "-"
+        raise PreconditionFailed(headers={"ETag": etag}, current=shown, etag=etag, by=by)
 
 
 def _plain(value: object) -> object:

@@ -5,6 +5,7 @@ database keeps what an administrator may have set since: a revised goal, a corre
 again changes nothing, and importing a corrected one changes just what was corrected.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -193,8 +194,9 @@ class Importer:
 
     def _remove_indicator(self, row: Indicator) -> None:
         row.removed_at = row.updated_at = self.at
-        plan, data = self.plan.id, {"code": row.code}
-        record_change(self.session, self.caller, "indicator", "removed", row.code, dict(data), at=self.at, plan_id=plan)
+        data: dict[str, object] = {"code": row.code}
+        plan = self.plan.id
+        record_change(self.session, self.caller, "indicator", "removed", row.code, data, at=self.at, plan_id=plan)
 
     def _indicators(self, target: Target) -> Sequence[Indicator]:
         """All indicators that a target ever had."""
@@ -209,11 +211,11 @@ def _known_units(target: ImportedTarget) -> list[tuple[str, Role]]:
 def _by_meaning(indicators: Sequence[ImportedIndicator]) -> dict[Meaning, ImportedIndicator]:
     """Indicators by what they measure; the count keeps apart two of one meaning in one target."""
     found: dict[Meaning, ImportedIndicator] = {}
+    counts: Counter[Meaning] = Counter()
     for indicator in indicators:
-        count = 0
-        while (meaning := (indicator.name, indicator.measure, indicator.kind, count)) in found:
-            count += 1
-        found[meaning] = indicator
+        measured = (indicator.name, indicator.measure, indicator.kind)
+        found[*measured, counts[measured]] = indicator
+        counts[measured] += 1
     return found
 
 

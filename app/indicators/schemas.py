@@ -101,6 +101,9 @@ class GoalCreate(Input):
 
     goal: Figure = Field(**_GOAL | {"examples": [48]})
     goal_to: Figure | None = Field(default=None, **_GOAL_TO)
+    comparator: Comparator | None = Field(
+        default=None, description="How values are compared with it from now on; left out, as before.", examples=["ge"]
+    )
     reason: Sentence = Field(**_REASON)
     document_number: Name = Field(**_DOCUMENT_NUMBER)
     expected_version: ExpectedVersion | None = Field(

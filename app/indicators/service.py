@@ -9,10 +9,9 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.changes.service import record_change, utc_now
+from app.changes.service import record_change, refuse_stale, utc_now
 from app.db import AnySelect
 from app.errors import ErrorCode, StaleVersion, invalid
-from app.etags import refuse_stale
 from app.indicators.schemas import (
     Goal,
     GoalCreate,
@@ -120,7 +119,7 @@ def update_indicator(
     """Change some fields of an indicator. Raises NotFound, PreconditionFailed, InvalidRequest."""
     row = get_row(session, IndicatorTable, code, "/path/indicator", lock=True)
     before = _shown(session, row)
-    refuse_stale(before, if_match)
+    refuse_stale(session, "indicator", before, if_match)
     if "comparator" in body.model_fields_set and _has_two_ends(body.comparator) != (before.goal_to is not None):
         raise invalid("/comparator", ErrorCode.goal_to_needed)
     for name, value in body.model_dump(exclude_unset=True).items():
@@ -138,8 +137,11 @@ def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -
     """
     row = get_row(session, IndicatorTable, code, "/path/indicator", lock=True)
     current = session.get_one(GoalTable, (row.id, row.goal_version))
-    sent = (body.goal, body.goal_to, body.reason, body.document_number)
-    if sent == (current.goal, current.goal_to, current.reason, current.document_number):
+    comparator = body.comparator or row.comparator
+    sent = (comparator, body.goal, body.goal_to)
+    stands_so = (row.comparator, current.goal, current.goal_to)
+    said_why = (body.reason, body.document_number) == (current.reason, current.document_number)
+    if sent == stands_so and said_why:
         return _render_goal(session, row, current), False
     if body.expected_version is not None and body.expected_version != row.goal_version:
         stands = _render_goal(session, row, current)
@@ -149,9 +151,10 @@ def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -
             version=stands.version,
             by=stands.recorded_by or "-",
         )
-    _check_goal(row.comparator, body.goal, body.goal_to)
-    if (body.goal, body.goal_to) == (current.goal, current.goal_to):
+    _check_goal(comparator, body.goal, body.goal_to)
+    if sent == stands_so:
         raise invalid("/goal", ErrorCode.goal_unchanged)
+    row.comparator = comparator
     goal = add_goal(session, caller, row, body.goal, body.goal_to, utc_now(), body.reason, body.document_number)
     return _render_goal(session, row, goal), True
 

@@ -8,10 +8,9 @@ from sqlmodel import Session, col
 
 from app.assigning import sync_assignments
 from app.auth import Caller
-from app.changes.service import record_change, utc_now
+from app.changes.service import record_change, refuse_stale, utc_now
 from app.db import AnySelect, contains, fetch
 from app.errors import ErrorCode, Fault, InvalidRequest
-from app.etags import refuse_stale
 from app.lookups import get_row
 from app.paging import fetch_page
 from app.tables import Assignment, Plan, Section, TargetUnit
@@ -91,7 +90,7 @@ def update_target(session: Session, caller: Caller, code: str, body: TargetUpdat
     """
     target = get_row(session, TargetTable, code, "/path/target", lock=True)
     before = render_targets(session, [target])[0]
-    refuse_stale(before, if_match)
+    refuse_stale(session, "target", before, if_match)
     at = utc_now()
     fields = body.model_fields_set
     if "statement" in fields:

@@ -8,10 +8,9 @@ from sqlmodel import Session, col
 
 from app.assigning import sync_assignments, targets_naming
 from app.auth import Caller
-from app.changes.service import record_change, utc_now
-from app.db import AnySelect, contains
+from app.changes.service import record_change, refuse_stale, utc_now
+from app.db import AnySelect, contains, only_writer
 from app.errors import AlreadyExists, ErrorCode, Fault, InvalidRequest, invalid
-from app.etags import refuse_stale
 from app.paging import fetch_page
 from app.schemas import NamedUnit
 from app.tables import Unit as UnitTable
@@ -57,6 +56,7 @@ def get_unit(session: Session, reference: str) -> Unit:
 
 def create_unit(session: Session, caller: Caller, body: UnitCreate) -> Unit:
     """A new unit. Raises AlreadyExists, InvalidRequest."""
+    only_writer(session, UnitTable)  # before anything else is locked
     if session.execute(select(col(UnitTable.id)).where(col(UnitTable.code) == body.code)).first():
         raise AlreadyExists(Fault("/code", ErrorCode.already_exists, {"value": body.code}), value=body.code)
     unit = UnitTable(code=body.code, name=body.name, name_key="", kind=body.kind, updated_at=utc_now())
@@ -70,9 +70,11 @@ def update_unit(session: Session, caller: Caller, unit_code: str, body: UnitUpda
 
     Raises NotFound, PreconditionFailed, InvalidRequest.
     """
+    if body.model_fields_set & {"parent", "members"}:
+        only_writer(session, UnitTable)  # two that each are right could close a ring together
     unit = session.get_one(UnitTable, get_unit_row(session, unit_code).id, with_for_update={"key_share": True})
     before = _render(session, [unit])[0]
-    refuse_stale(before, if_match)
+    refuse_stale(session, "unit", before, if_match)
     _apply(session, unit, body.model_dump(exclude_unset=True))
     after = _render(session, [unit])[0]
     if after == before:
@@ -96,6 +98,8 @@ def _apply(session: Session, unit: UnitTable, fields: Mapping[str, Any]) -> None
     unit.name_key = fold(unit.name)
     if unit.valid_from is not None and unit.valid_to is not None and unit.valid_to < unit.valid_from:
         raise invalid("/valid_to", ErrorCode.date_order)
+    if fields.get("usci") is not None:
+        _refuse_taken_usci(session, unit)
     session.flush()  # aliases, members and the parent's check need the unit's key
     if "parent" in fields:
         _set_parent(session, unit, fields["parent"])
@@ -106,6 +110,12 @@ def _apply(session: Session, unit: UnitTable, fields: Mapping[str, Any]) -> None
     if unit.kind != UnitKind.group and _members_of(session, [unit.id]):
         raise invalid("/kind", ErrorCode.not_a_group)
     session.flush()  # what is rendered next is read from the database
+
+
+def _refuse_taken_usci(session: Session, unit: UnitTable) -> None:
+    taken = select(col(UnitTable.id)).where(col(UnitTable.usci) == unit.usci, col(UnitTable.code) != unit.code)
+    if session.execute(taken).first():
+        raise AlreadyExists(Fault("/usci", ErrorCode.already_exists, {"value": unit.usci}), value=unit.usci)
 
 
 def _set_parent(session: Session, unit: UnitTable, reference: str | None) -> None:

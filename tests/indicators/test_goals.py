@@ -141,3 +141,36 @@ class TestReviseGoal:
         response = api.admin.post(f"/api/v1/indicators/{SHARE}/goals", json={"goal": 48})
         assert {one["pointer"] for one in response.json()["errors"]} == {"/reason", "/document_number"}
         assert snapshot(database) == before
+
+
+class TestComparatorOfARevision:
+    def test_a_goal_becomes_a_range_and_a_figure_again(self, api: Api) -> None:
+        path = "/api/v1/indicators/xianning-2023.58.1"
+        why = {"reason": "调整", "document_number": "咸政办发〔2023〕20号"}
+        wide = api.admin.post(f"{path}/goals", json={"goal": 46, "goal_to": 50, "comparator": "range"} | why)
+        assert wide.status_code == 201
+        shown = api.reader.get(path).json()
+        assert (shown["comparator"], shown["goal"], shown["goal_to"]) == ("range", 46, 50)
+        again = api.admin.post(f"{path}/goals", json={"goal": 46, "goal_to": 50, "comparator": "range"} | why)
+        assert (again.status_code, again.json()) == (200, wide.json())
+        assert api.admin.post(f"{path}/goals", json={"goal": 47, "comparator": "ge"} | why).status_code == 201
+        shown = api.reader.get(path).json()
+        assert (shown["comparator"], shown["goal"], shown["goal_to"]) == ("ge", 47, None)
+
+    def test_another_comparator_alone_is_a_revision(self, api: Api) -> None:
+        path = "/api/v1/indicators/xianning-2023.58.1"
+        body = {"goal": 46, "comparator": "ge", "reason": "明确", "document_number": "咸政办发〔2023〕21号"}
+        assert api.admin.post(f"{path}/goals", json=body).json()["version"] == 2
+        assert api.reader.get(path).json()["comparator"] == "ge"
+
+
+def test_stale_if_match_412_tells_who_wrote_last(api: Api) -> None:
+    path = "/api/v1/indicators/xianning-2023.58.1"
+    etag = api.reader.get(path).headers["ETag"]
+    revision = {"goal": 48, "reason": "调整", "document_number": "咸政办发〔2023〕22号"}
+    assert api.admin.post(f"{path}/goals", json=revision).status_code == 201
+    headers = MERGE_PATCH | {"If-Match": etag}
+    refused = api.admin.patch(path, json={"frequency": "month"}, headers=headers)
+    assert refused.status_code == 412
+    assert refused.json()["current"]["goal"] == 48
+    assert "admin" in refused.json()["detail"]
