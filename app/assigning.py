@@ -5,7 +5,7 @@ through a group in one role is one direct assignment. A group whose members nobo
 its part is not lost; once it has members they take its place.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -74,41 +74,66 @@ def sync_assignments(session: Session, caller: Caller, targets: Sequence[int], a
     New ones are `created`, ones that no longer follow are `removed` but kept, each with its change record.
     """
     session.flush()  # the printed units may have been written a moment ago
+    # locked in one order: who changes what is printed for one of them at this very time is waited for, or waits
+    locked = select(Target).where(col(Target.id).in_(targets)).order_by(col(Target.id))
+    rows = session.execute(locked.with_for_update(key_share=True)).scalars().all()
     members = members_of_groups(session)
-    for target in session.execute(select(Target).where(col(Target.id).in_(targets))).scalars():
-        _sync_target(session, caller, target, members, at)
+    printed = _printed(session, targets)
+    present: dict[int, dict[tuple[int, str], Assignment]] = {}
+    for row in session.execute(select(Assignment).where(col(Assignment.target_id).in_(targets))).scalars():
+        present.setdefault(row.target_id, {})[row.unit_id, row.role] = row
+    changes: list[tuple[Target, Assignment, str]] = []
+    for target in rows:
+        wanted = {} if target.removed_at is not None else assigned_units(printed.get(target.id, ()), members)
+        for row, verb in _differences(target, wanted, present.get(target.id, {}), at):
+            row.updated_at = at
+            session.add(row)
+            changes.append((target, row, verb))
+    _record(session, caller, changes, at)
 
 
-def _sync_target(
-    session: Session, caller: Caller, target: Target, members: Mapping[int, Sequence[int]], at: datetime
-) -> None:
-    printed_units = select(col(TargetUnit.unit_id), col(TargetUnit.role)).where(col(TargetUnit.target_id) == target.id)
-    printed = [(unit, role) for unit, role in session.execute(printed_units.order_by(col(TargetUnit.position)))]
-    wanted = {} if target.removed_at is not None else assigned_units(printed, members)
-    rows = session.execute(select(Assignment).where(col(Assignment.target_id) == target.id)).scalars()
-    present = {(row.unit_id, row.role): row for row in rows}
+def _printed(session: Session, targets: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    statement = (
+        select(col(TargetUnit.target_id), col(TargetUnit.unit_id), col(TargetUnit.role))
+        .where(col(TargetUnit.target_id).in_(targets))
+        .order_by(col(TargetUnit.target_id), col(TargetUnit.position))
+    )
+    printed: dict[int, list[tuple[int, str]]] = {}
+    for target, unit, role in session.execute(statement):
+        printed.setdefault(target, []).append((unit, role))
+    return printed
+
+
+def _differences(
+    target: Target,
+    wanted: Mapping[tuple[int, str], int | None],
+    present: Mapping[tuple[int, str], Assignment],
+    at: datetime,
+) -> Iterator[tuple[Assignment, str]]:
+    """The assignments of one target that must change, changed, each with what happened to it."""
     for (unit, role), via in wanted.items():
         row = present.get((unit, role))
         if row is None:
-            row = Assignment(target_id=target.id, unit_id=unit, role=role, via_id=via, updated_at=at)
-            _write(session, caller, target, row, "created", at)
+            yield Assignment(target_id=target.id, unit_id=unit, role=role, via_id=via, updated_at=at), "created"
         elif row.removed_at is not None:
             row.removed_at, row.via_id, row.acknowledged_at, row.acknowledged_by_id = None, via, None, None
-            _write(session, caller, target, row, "created", at)
+            yield row, "created"
         elif row.via_id != via:
             row.via_id = via
-            _write(session, caller, target, row, "changed", at)
+            yield row, "changed"
     for key, row in present.items():
         if key not in wanted and row.removed_at is None:
             row.removed_at = at
-            _write(session, caller, target, row, "removed", at)
+            yield row, "removed"
 
 
-def _write(session: Session, caller: Caller, target: Target, row: Assignment, verb: str, at: datetime) -> None:
-    row.updated_at = at
-    session.add(row)
-    unit = session.get_one(Unit, row.unit_id)
-    via = session.get_one(Unit, row.via_id).code if row.via_id is not None else None
-    data: dict[str, object] = {"target": target.code, "unit": unit.code, "role": row.role, "via": via}
-    code = f"{target.code}:{unit.code}:{row.role}"
-    record_change(session, caller, "assignment", verb, code, data, at=at, plan_id=target.plan_id, unit_id=row.unit_id)
+def _record(session: Session, caller: Caller, changes: Sequence[tuple[Target, Assignment, str]], at: datetime) -> None:
+    named = {key for _, row, _ in changes for key in (row.unit_id, row.via_id)}
+    statement = select(col(Unit.id), col(Unit.code)).where(col(Unit.id).in_(named))
+    codes: dict[int | None, str] = dict(session.execute(statement).all())
+    for target, row, verb in changes:
+        unit = codes[row.unit_id]
+        data: dict[str, object] = {"target": target.code, "unit": unit, "role": row.role, "via": codes.get(row.via_id)}
+        code = f"{target.code}:{unit}:{row.role}"
+        plan_id, unit_id = target.plan_id, row.unit_id
+        record_change(session, caller, "assignment", verb, code, data, at=at, plan_id=plan_id, unit_id=unit_id)

@@ -46,8 +46,7 @@ def add_documentation(app: FastAPI) -> None:
 @routes.get("/docs")
 async def show_documentation() -> HTMLResponse:
     """The contract, to read and to try out."""
-    # no validator: it is a service on the internet, which would be asked for a badge
-    parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True, "validatorUrl": None}
+    parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
     return get_swagger_ui_html(
         title="Zeren API",
         swagger_ui_parameters=parameters,

@@ -134,6 +134,13 @@ class TestOperations:
                 assert "X-Request-ID" in answer["headers"]
             assert ("Retry-After" in answers.get("503", {}).get("headers", {})) is ("503" in answers)
 
+    def test_code_that_another_unit_has_409_is_among_it(self, api: Api) -> None:
+        """No single request shows it: it takes two units."""
+        usci, headers = {"usci": "91350100M000100Y43"}, {"Content-Type": "application/merge-patch+json"}
+        told = [api.admin.patch(f"/api/v1/units/{unit}", json=usci, headers=headers) for unit in ("市科协", "市残联")]
+        assert [response.status_code for response in told] == [200, 409]
+        assert "409" in DOCUMENT["paths"]["/api/v1/units/{unit}"]["patch"]["responses"]
+
     def test_bodies_are_required_and_shown(self) -> None:
         for _, path, operation in operations():
             if "requestBody" in operation:

@@ -9,6 +9,7 @@ from app.tables import Indicator
 from app.types import Role
 
 Printed = list[tuple[str, Role]]
+_QUOTED = 100  # characters
 
 
 class Known(NamedTuple):
@@ -61,9 +62,7 @@ def _meaning(one: ImportedIndicator | Indicator) -> object:
     return one.name, one.measure, one.kind
 
 
-def _take(
-    free: list[Known], told: Callable[[ImportedIndicator | Indicator], object], wanted: object
-) -> Known | None:
+def _take(free: list[Known], told: Callable[[ImportedIndicator | Indicator], object], wanted: object) -> Known | None:
     found = next((known for known in free if told(known.before or known.row) == wanted), None)
     if found is not None:
         free.remove(found)
@@ -79,4 +78,5 @@ def renumbered(targets: Mapping[str, ImportedTarget], before: Mapping[str, Impor
         copied = previous in targets and targets[previous].statement == target.statement
         if not stays and not copied:
             params = {"previous": before[previous].number, "number": target.number}
-            yield Finding("warning", "renumbered", line=target.line, text=target.number, params=params)
+            words = target.statement[:_QUOTED]
+            yield Finding("warning", "renumbered", target.line, target.start, target.end, words, params)

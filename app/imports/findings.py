@@ -54,6 +54,10 @@ FINDING_TEXTS: dict[str, tuple[str, str]] = {
         "Number {number} appears again; it was first used on line {first_line}.",
     ),
     "number_gap": ("编号 {previous} 与 {number} 之间有缺号。", "Numbers are missing between {previous} and {number}."),
+    "renumbered": (
+        "上次导入时此项编号为 {previous}，现为 {number}；数据和历史仍随原编号，请人工核对。",
+        "Was number {previous} in the last import; values and history stay with the number, not with item {number}.",
+    ),
     # of one target
     "no_statement": ("第 {number} 项没有正文，未导入。", "Item {number} has no text and was left out."),
     "no_units": ("第 {number} 项没有写明单位。", "Item {number} names no unit."),
@@ -68,6 +72,10 @@ FINDING_TEXTS: dict[str, tuple[str, str]] = {
     "units_inside_text": (
         "第 {number} 项正文中间还写有单位，这些单位均归入该项。",
         "Item {number} names units in the middle of its text as well; all were taken for the whole item.",
+    ),
+    "indicator_replaced": (
+        "已有填报值的指标“{old}”（{code}）不再出现，同一目标任务新增“{new}”；如为同一指标，请人工核对。",
+        "“{old}” ({code}), which has values, is gone and its target now has “{new}”: please check whether it is one.",
     ),
     # of one unit clause
     "clause_unclosed": ("单位括注缺少右括号。", "The bracket around the units is not closed."),

@@ -50,9 +50,13 @@ def read_number(text: str) -> Number | None:
     for style, pattern in _NUMBERS:
         if match := pattern.match(text):
             printed = match[1]
-            value = int(printed) if printed.isdecimal() else chinese_value(printed)
-            return Number(style, printed, value, match.end())
+            return Number(style, printed, number_value(printed), match.end())
     return None
+
+
+def number_value(printed: str) -> int:
+    """What a printed number counts, in digits of any script (12, １２) or in Chinese ones (十二)."""
+    return int(printed) if printed.isdecimal() else chinese_value(printed)
 
 
 def chinese_value(numeral: str) -> int:

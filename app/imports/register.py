@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -50,11 +51,12 @@ def load_register(session: Session, members: Mapping[int, list[int]]) -> Registe
 
 def register_findings(outline: Outline, register: Register) -> Iterator[Finding]:
     """What is uncertain about the units of a document: one finding for each place."""
+    near = cache(lambda name: tuple(nearest(name, register.names)))
     for item in outline.items:
         for unit in item.units:
             codes = register.by_name.get(fold(unit.name), frozenset())
             if not codes:
-                yield _about(unit, "unit_unknown", tuple(nearest(unit.name, register.names)))
+                yield _about(unit, "unit_unknown", near(unit.name))
             elif len(codes) > 1:
                 yield _about(unit, "unit_ambiguous", tuple(sorted(codes)))
             elif codes <= register.empty_groups:

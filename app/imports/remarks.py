@@ -76,9 +76,9 @@ def _about_rest(
 
 
 def _about_numbers(items: Sequence[Item]) -> Iterator[Finding]:
-    first_lines: dict[str, int] = {}
+    first_lines: dict[int, int] = {}
     for item in items:
-        first_line = first_lines.setdefault(item.number, item.line)
+        first_line = first_lines.setdefault(item.value, item.line)
         if first_line != item.line:
             params = {"number": item.number, "first_line": str(first_line)}
             yield _about_item_text(item, "warning", "duplicate_number", params)

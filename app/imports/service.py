@@ -2,21 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarResult, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from app.assigning import members_of_groups, sync_assignments
 from app.auth import Caller
 from app.changes.service import record_change, utc_now
 from app.errors import DocumentWithoutTargets, ErrorCode, invalid
-from app.imports.applying import Applied, Importer, apply_sections
+from app.imports.applying import Applied, Importer
+from app.imports.comparing import renumbered
 from app.imports.figures import extract_indicators
 from app.imports.findings import FINDING_TEXTS, Finding
 from app.imports.grammar import recognise
-from app.imports.marks import chinese_value
+from app.imports.marks import number_value
 from app.imports.outline import Item, Outline
 from app.imports.reading import read_document
 from app.imports.register import Register, load_register, register_findings
@@ -30,11 +32,14 @@ from app.imports.schemas import (
     ImportQuery,
     ImportReport,
 )
+from app.imports.sections import apply_sections
 from app.lookups import get_row
 from app.messages import Language
 from app.plans.service import render_plan
 from app.tables import Assignment, Import, Plan, Target
 from app.types import ImportState, IndicatorKind, Json
+
+MOST_ENTRIES = 5000  # targets, and headings, of one document
 
 
 def import_document(
@@ -49,9 +54,12 @@ def import_document(
     outline = recognise(document)
     if not outline.items:
         raise DocumentWithoutTargets(lines=len(document.lines))
+    _refuse_too_large(outline)
+    figures = [list(_read_indicators(item)) for item in outline.items]
+    # nothing is asked of the database before: from here on other writers may have to wait
     savepoint = session.begin_nested()
     source = {"source_sha256": hashlib.sha256(data).hexdigest()} | query.model_dump(include={"source"})
-    report, recorded = _import_outline(session, caller, outline, source, query)
+    report, recorded = _import_outline(session, caller, outline, figures, source, query)
     report["dry_run"] = query.dry_run
     if query.dry_run:
         savepoint.rollback()
@@ -61,23 +69,35 @@ def import_document(
     return render_report(report, language), recorded and not query.dry_run
 
 
+def _refuse_too_large(outline: Outline) -> None:
+    """So that no document holds up all other writers for minutes."""
+    most = max(len(outline.items), len(outline.sections))
+    if most > MOST_ENTRIES:
+        raise invalid("", ErrorCode.too_long, limit=MOST_ENTRIES)
+
+
 def _import_outline(
-    session: Session, caller: Caller, outline: Outline, source: Json, query: ImportQuery
+    session: Session,
+    caller: Caller,
+    outline: Outline,
+    figures: Sequence[list[ImportedIndicator]],
+    source: Json,
+    query: ImportQuery,
 ) -> tuple[Json, bool]:
     at = utc_now()
     plan, plan_changed = _put_plan(session, caller, outline, source, query, at)
     last = _last_import(session, plan)
     members = members_of_groups(session)
     register = load_register(session, members)
-    targets = dict(
-        zip(_codes(plan.code, (item.number for item in outline.items)), _read_targets(outline, register), strict=True)
-    )
+    read = _read_targets(outline, figures, register)
+    targets = dict(zip(_codes(plan.code, (item.value for item in outline.items)), read, strict=True))
+    before = _targets_of(plan.code, last)
+    sections, sections_changed = apply_sections(session, caller, plan, at, _paths(outline))
     importer = Importer(session, caller, plan, at, register.keys)
-    sections, sections_changed = apply_sections(importer, _paths(outline))
-    applied = importer.apply(targets, _targets_of(plan.code, last), sections)
-    applied.sections_changed = sections_changed
+    applied = importer.apply(targets, before, sections)
     sync_assignments(session, caller, applied.touched, at)
-    findings = [*outline.findings, *register_findings(outline, register)]
+    compared = [*renumbered(targets, before), *importer.replaced_findings()]
+    findings = [*outline.findings, *register_findings(outline, register), *compared]
     report: Json = {
         "code": last.code if last is not None else None,
         "plan": plan.code,
@@ -87,7 +107,8 @@ def _import_outline(
         "targets": [target.model_dump(mode="json") for target in targets.values()],
         "findings": [_stored_finding(finding) for finding in sorted(findings, key=_place)],
     }
-    if last is not None and not applied.anything and not plan_changed:
+    # what was read is kept whenever it is other: the next document is compared with it
+    if last is not None and targets == before and not (applied.anything or sections_changed or plan_changed):
         return report, False
     _record_import(session, caller, plan, report, at)
     return report, True
@@ -97,13 +118,12 @@ def _put_plan(
     session: Session, caller: Caller, outline: Outline, source: Json, query: ImportQuery, at: datetime
 ) -> tuple[Plan, bool]:
     """The plan a document belongs to, new or with what is said of it otherwise now; and whether it is either."""
-    plan = session.execute(
-        select(Plan).where(col(Plan.code) == query.plan).with_for_update(key_share=True)
-    ).scalar_one_or_none()
-    verb = "changed" if plan is not None else "created"
+    plan, verb = _locked_plan(session, query.plan).one_or_none(), "changed"
     given = query.model_dump(include={"title", "issuer", "region_code", "year"}, exclude_none=True)
     if plan is None:
-        plan = _new_plan(outline, query, at)
+        if _insert_unless_there(session, _new_plan(outline, query, at)):
+            verb = "created"
+        plan = _locked_plan(session, query.plan).one()
     if plan.source_sha256 != source["source_sha256"]:
         given |= {name: value for name, value in source.items() if value is not None}
     new = {name: value for name, value in given.items() if getattr(plan, name) != value}
@@ -113,11 +133,23 @@ def _put_plan(
         plan.starts_on, plan.ends_on = _days_of(plan.year)
     if new:
         plan.updated_at = at
-        session.add(plan)
-        session.flush()  # everything below points to the plan
+        session.flush()
         data = render_plan(plan).model_dump(mode="json")
         record_change(session, caller, "plan", verb, plan.code, data, at=at, plan_id=plan.id)
     return plan, bool(new)
+
+
+def _locked_plan(session: Session, code: str) -> ScalarResult[Plan]:
+    """The plan, which only one import at a time works on."""
+    statement = select(Plan).where(col(Plan.code) == code).with_for_update(key_share=True)
+    return session.execute(statement.execution_options(populate_existing=True)).scalars()
+
+
+def _insert_unless_there(session: Session, plan: Plan) -> bool:
+    """False where another import of the same new plan came first; this waits until that one is over."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(Plan).values(plan.model_dump(exclude={"id"})).on_conflict_do_nothing(index_elements=["code"])
+    return session.execute(statement.returning(col(Plan.id))).first() is not None
 
 
 def _new_plan(outline: Outline, query: ImportQuery, at: datetime) -> Plan:
@@ -144,20 +176,21 @@ def _targets_of(plan_code: str, last: Import | None) -> dict[str, ImportedTarget
     if last is None:
         return {}
     targets = [ImportedTarget.model_validate(target) for target in json.loads(last.report)["targets"]]
-    return dict(zip(_codes(plan_code, (target.number for target in targets)), targets, strict=True))
+    return dict(zip(_codes(plan_code, (number_value(target.number) for target in targets)), targets, strict=True))
 
 
-def _codes(plan_code: str, numbers: Iterable[str]) -> Iterator[str]:
+def _codes(plan_code: str, numbers: Iterable[int]) -> Iterator[str]:
     """Codes for numbered items: `{plan}.{number}`; a number that stands again gets a count behind it."""
-    seen: dict[str, int] = {}
-    for printed in numbers:
-        number = printed if printed.isascii() and printed.isdigit() else str(chinese_value(printed))
+    seen: dict[int, int] = {}
+    for number in numbers:
         seen[number] = seen.get(number, 0) + 1
         yield f"{plan_code}.{number}" + (f"-{seen[number]}" if seen[number] > 1 else "")
 
 
-def _read_targets(outline: Outline, register: Register) -> Iterator[ImportedTarget]:
-    for item in outline.items:
+def _read_targets(
+    outline: Outline, figures: Sequence[list[ImportedIndicator]], register: Register
+) -> Iterator[ImportedTarget]:
+    for item, indicators in zip(outline.items, figures, strict=True):
         yield ImportedTarget(
             number=item.number,
             label=item.label,
@@ -170,7 +203,7 @@ def _read_targets(outline: Outline, register: Register) -> Iterator[ImportedTarg
             units=[
                 ImportedUnit(name=unit.name, code=register.code_of(unit.name), role=unit.role) for unit in item.units
             ],
-            indicators=list(_read_indicators(item)),
+            indicators=indicators,
         )
 
 

@@ -127,6 +127,11 @@ def _resolved(session: Session, units: Sequence[TargetUnitInput]) -> list[tuple[
 def set_units(session: Session, target: TargetTable, printed: Sequence[tuple[int, Role]]) -> None:
     """Make these `(unit, role)`, in this order, the units printed for a target."""
     session.execute(delete(TargetUnit).where(col(TargetUnit.target_id) == target.id))
+    add_units(session, target, printed)
+
+
+def add_units(session: Session, target: TargetTable, printed: Sequence[tuple[int, Role]]) -> None:
+    """Print units for a target that has none so far."""
     session.add_all(
         TargetUnit(target_id=target.id, unit_id=unit, role=role.value, position=place)
         for place, (unit, role) in enumerate(printed)
@@ -135,12 +140,21 @@ def set_units(session: Session, target: TargetTable, printed: Sequence[tuple[int
 
 def written_target(session: Session, caller: Caller, target: TargetTable, verb: str, at: datetime) -> Target:
     """The target as it is now, with its time and its change recorded."""
-    target.updated_at = at
+    return record_targets(session, caller, [(target, verb)], at)[0]
+
+
+def record_targets(
+    session: Session, caller: Caller, written: Sequence[tuple[TargetTable, str]], at: datetime
+) -> list[Target]:
+    """Targets as they are now, each with its time and, under its verb, its change recorded."""
+    for target, _ in written:
+        target.updated_at = at
     session.flush()  # what is rendered next is read from the database
-    written = render_targets(session, [target])[0]
-    data = written.model_dump(mode="json")
-    record_change(session, caller, "target", verb, target.code, data, at=at, plan_id=target.plan_id)
-    return written
+    shown = render_targets(session, [target for target, _ in written])
+    for (target, verb), one in zip(written, shown, strict=True):
+        data = one.model_dump(mode="json")
+        record_change(session, caller, "target", verb, target.code, data, at=at, plan_id=target.plan_id)
+    return shown
 
 
 def render_targets(session: Session, targets: Sequence[TargetTable]) -> list[Target]:

@@ -91,7 +91,7 @@ class TargetViews:
 
 
 def load_views(session: Session, targets: Sequence[Target | TargetRow]) -> TargetViews:
-    """All that some targets show, in four queries."""
+    """All that some targets show: the number of queries does not depend on how many they are."""
     keys = {target.id for target in targets}
     return TargetViews(
         headings=headings_of(session, {target.plan_id for target in targets if target.section_id is not None}),

@@ -51,7 +51,7 @@ def create_unit(
 
 @routes.patch(
     "/units/{unit}",
-    **operation(Scope.admin, NotFound, PreconditionFailed, UnsupportedMediaType, takes=(MERGE_PATCH,)),
+    **operation(Scope.admin, NotFound, AlreadyExists, PreconditionFailed, UnsupportedMediaType, takes=(MERGE_PATCH,)),
 )
 def update_unit(
     session: WriteSession,

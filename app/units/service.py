@@ -1,4 +1,4 @@
-"""Units: the register of organisations and groups, and which of them a client may speak for."""
+"""Units: the register of organisations and groups."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

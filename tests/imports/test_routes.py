@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.db import Database
 from tests.asking import faults, told
 from tests.conftest import CLIENTS, Api
@@ -180,6 +182,22 @@ class TestRefusedDocuments:
         response = post(api, filled + b" ")
         assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
         assert f"{limit} " in response.json()["detail"]
+        assert snapshot(database) == before
+
+    def test_too_many_targets_or_headings_422(
+        self, api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = snapshot(database)
+        monkeypatch.setattr("app.imports.service.MOST_ENTRIES", 25)
+        assert post(api, PLAN, dry_run=True).status_code == 200
+        item = "新建公园10个。(牵头单位:市住建局)"
+        for document in (
+            short_plan(*(f"{number}.{item}" for number in range(1, 27))),
+            short_plan(*(f"（{number}）标题\n{number}.{item}" for number in range(1, 27))),
+        ):
+            response = post(api, document, "new-plan")
+            assert (response.status_code, faults(response)) == (422, [("", "too_long")])
+            assert "25" in response.json()["errors"][0]["detail"]
         assert snapshot(database) == before
 
     def test_other_content_types_415_with_a_hint(self, api: Api, database: Database) -> None:
