@@ -96,6 +96,13 @@ def _open_sqlite(url: str, pool_size: int, *, writing: bool) -> Engine:
 
 def _open_postgresql(url: str, pool_size: int, *, writing: bool) -> Engine:
     engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # as on SQLite, who waits longer for another writer is told to try again
+        connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        connection.commit()
+
     if writing:
         return engine
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
