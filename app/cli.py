@@ -94,7 +94,7 @@ def _database(*, migrated: bool = True) -> Iterator[Database]:
     settings = Settings.from_environment()
     database = Database(settings.database_url, settings.pool_size)
     try:
-        if migrated and not is_migrated(database):
+        if migrated and not (database.exists() and is_migrated(database)):
             _fail("The database is not up to date. Type: zeren migrate")
         yield database
     finally:
@@ -118,8 +118,8 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        # httptools loses the body of a request that offers an upgrade to HTTP/2, as Java's client does by default
-        http="h11",
+        # on h11: httptools loses the body of a request that offers an upgrade to HTTP/2, as Java's client does
+        http="app.protocol:Protocol",
         access_log=False,
         server_header=False,
         log_config=log_config(settings.log_level),

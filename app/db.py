@@ -8,6 +8,7 @@ import functools
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -60,6 +61,11 @@ class Database:
     def new_session(self, *, writing: bool) -> Session:
         """A session that has not begun."""
         return Session(self.writer if writing else self.reader, autoflush=False, expire_on_commit=False)
+
+    def exists(self) -> bool:
+        """Whether there is a database to open; opening makes a SQLite file that is not there."""
+        url = make_url(self.url)
+        return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
     def close(self) -> None:
         """Give back all connections."""

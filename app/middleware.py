@@ -4,8 +4,9 @@ import logging
 import re
 import time
 
+from anyio import move_on_after
 from fastapi import FastAPI, Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError
@@ -13,6 +14,7 @@ from app.problems import problem_response
 
 access_log = logging.getLogger("zeren.access")
 log = logging.getLogger("zeren")
+MOST_DRAINED, DRAIN_SECONDS = 64_000_000, 10
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -58,6 +60,40 @@ class AroundEveryRequest:
             access_log.info("request", extra=facts | {"client": caller.code if caller is not None else None})
 
 
+class DrainRefused:
+    """Reads what is left of a refused request's body before the answer ends the connection.
+
+    A client that is still sending would meet a reset instead of the answer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        # a client that waits for leave to send its body needs none for a refusal
+        unread = Headers(scope=scope).get("expect", "").lower() != "100-continue"
+
+        async def receive_and_note() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = message.get("more_body", False)
+            return message
+
+        async def drain_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                left = MOST_DRAINED
+                with move_on_after(DRAIN_SECONDS):
+                    while unread and left > 0:
+                        left -= len((await receive_and_note()).get("body", b""))
+            await send(message)
+
+        await self.app(scope, receive_and_note, drain_and_send)
+
+
 class CatchEverything:
     """What no handler expected becomes the one 500, told in full in the log and in nothing else."""
 
@@ -86,6 +122,7 @@ class CatchEverything:
 def add_middleware(app: FastAPI) -> None:
     """Wrap an application; the last one added is the outermost."""
     app.add_middleware(CatchEverything)
+    app.add_middleware(DrainRefused)
     app.add_middleware(AroundEveryRequest)
 
 

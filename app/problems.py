@@ -30,7 +30,7 @@ from app.errors import (
     ServiceError,
     Unavailable,
 )
-from app.messages import detail_of, fault_detail, preferred_language, title_of
+from app.messages import Language, detail_of, fault_detail, preferred_language, title_of
 from app.schemas import Output, example
 from app.types import Json
 
@@ -93,12 +93,21 @@ class Problem(Output):
 def problem_response(request: Request, error: ServiceError) -> Response:
     """The answer that tells a refusal, in the language the caller prefers."""
     language = preferred_language(request.headers.get("accept-language"))
-    problem = Problem(
+    problem = make_problem(error, language, request.url.path, correlation_id.get() or "")
+    headers = {"Content-Language": language.value, "Cache-Control": "no-store", "Vary": "Accept-Language"}
+    if error.status == Unavailable.status:
+        headers["Retry-After"] = "1"
+    return Response(problem.model_dump_json(), error.status, headers | error.headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def make_problem(error: ServiceError, language: Language, path: str, request_id: str) -> Problem:
+    """A refusal in words, of the request with this path and id."""
+    return Problem(
         type=f"/problems#{error.code}",
         title=title_of(error, language),
         status=error.status,
         detail=_printable(detail_of(error, language)),
-        instance=request.url.path,
+        instance=path,
         code=error.code,
         errors=[
             FieldProblem(
@@ -110,12 +119,8 @@ def problem_response(request: Request, error: ServiceError) -> Response:
             for fault in error.faults
         ],
         current=dict(error.current) if error.current is not None else None,
-        request_id=correlation_id.get() or "",
+        request_id=request_id,
     )
-    headers = {"Content-Language": language.value, "Cache-Control": "no-store", "Vary": "Accept-Language"}
-    if error.status == Unavailable.status:
-        headers["Retry-After"] = "1"
-    return Response(problem.model_dump_json(), error.status, headers | error.headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def _printable(text: str) -> str:

@@ -209,6 +209,9 @@ def _read_targets(
 
 def _read_indicators(item: Item) -> Iterator[ImportedIndicator]:
     for found in extract_indicators(item.statement):
+        above, _, before = item.statement[: found.start].rpartition("\n")
+        lines_down = above.count("\n") + 1 if len(before) < found.start else 0
+        start = len(before) if lines_down else item.start + found.start
         yield ImportedIndicator(
             name=found.name,
             comparator=found.comparator,
@@ -218,9 +221,9 @@ def _read_indicators(item: Item) -> Iterator[ImportedIndicator]:
             kind=IndicatorKind(found.kind),
             each_member=found.each_member,
             text=found.text,
-            line=item.line,
-            start=item.start + found.start,
-            end=item.start + found.end,
+            line=item.line + lines_down,
+            start=start,
+            end=start + len(found.text),
         )
 
 
