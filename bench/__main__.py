@@ -1,5 +1,6 @@
 """`python -m bench`: make the database, start both servers, measure, and print the table."""
 
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import closing
@@ -45,6 +46,7 @@ def main(
     job: Annotated[list[str] | None, typer.Option(help="Only this job; may be given several times.")] = None,
 ) -> None:
     """Measure the service beside a bare Starlette application that answers the same bytes."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end, however the run does
     try:
         with opened_store(engine.value, SIZES[size.value], _progress) as url, closing(Database(url)) as database:
             rows = count_rows(database)

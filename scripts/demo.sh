@@ -48,6 +48,9 @@ print_requests() {
 
 Zeren serves $address (the API's documentation: $address/docs). Ctrl-C ends it.
 
+For the examples of the README:
+export ZEREN=$address/api/v1 KEY='$bearer'
+
 What 市教育局 answers for:
 curl -H '$bearer' -G $address/api/v1/assignments --data-urlencode unit=市教育局
 
