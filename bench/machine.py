@@ -1,14 +1,13 @@
 """What else the machine did during a run: the noise that a reader has to know of."""
 
 import os
-import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import cpu_seconds
+_PROCESSES = Path("/proc")
 
 
 @dataclass
@@ -20,25 +19,33 @@ class Noise:
 
 @contextmanager
 def watched(*servers: int) -> Iterator[Noise]:
-    """Note what others took of the machine during a block; time that a virtual machine was denied counts too."""
+    """Note what others took of the machine during a block; time that a virtual machine was denied counts too.
+
+    The times are those of the processes. The totals in /proc/stat are only sampled, and miss much of what wakes up
+    often and briefly, as servers and load generators do.
+    """
     noise = Noise()
-    began, busy, own = time.monotonic(), _busy_seconds(), _own_seconds(*servers)
+    began, before = time.monotonic(), _others_seconds(servers)
     yield noise
-    busy_after, seconds = _busy_seconds(), time.monotonic() - began
-    if busy is not None and busy_after is not None:
-        noise.cores = max(0.0, busy_after - busy - (_own_seconds(*servers) - own)) / seconds
+    after, seconds = _others_seconds(servers), time.monotonic() - began
+    if before is not None and after is not None:
+        noise.cores = max(0.0, after - before) / seconds  # ticks are rounded: nothing may look like less
 
 
-def _busy_seconds() -> float | None:
-    try:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
-    except OSError:
+def _others_seconds(servers: Iterable[int]) -> float | None:
+    """What all processes but this one, its children that have ended, and the servers have taken."""
+    if not (_PROCESSES / "stat").exists():
         return None
-    user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, fields)
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    own = {os.getpid(), *servers}
+    others = sum(_ticks(path) for path in _PROCESSES.glob("[0-9]*/stat") if int(path.parent.name) not in own)
+    stolen = int((_PROCESSES / "stat").read_text().split("\n", 1)[0].split()[8])
+    return (others + stolen) / os.sysconf("SC_CLK_TCK")
 
 
-def _own_seconds(*servers: int) -> float:
-    """What this process, the load generators that have ended, and the servers took."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages) + sum(cpu_seconds(pid) or 0 for pid in servers)
+def _ticks(path: Path) -> int:
+    """What a process has taken, with its children that have ended: so nothing is lost when one ends."""
+    try:
+        fields = path.read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended just now, and counts for its parent
+        return 0
+    return sum(map(int, fields[11:15]))
