@@ -1,4 +1,4 @@
-"""The column types that both engines need: row numbers, exact figures, times.
+"""The column types that both engines need (row numbers, exact figures, times), and how constraints are named.
 
 Figures are exact: NUMERIC(18, 6) on PostgreSQL, the figure times 10^6 as a 64-bit integer on SQLite, which has no
 decimal type. Times are UTC.
@@ -7,12 +7,22 @@ decimal type. Times are UTC.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, ForeignKeyConstraint, Integer, Numeric
 from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import SQLModel
 
-from app.types import FIGURE_SCALE, MAX_FRACTION_DIGITS
+from app.types import FIGURE_SCALE, MAX_FRACTION_DIGITS, enum_values
+
+SQLModel.metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
 
 # SQLite numbers rows itself only for a column that is exactly INTEGER
 RowId = BigInteger().with_variant(Integer(), "sqlite")
@@ -61,3 +71,13 @@ class UtcTime(TypeDecorator[datetime]):
         if dialect.name != "sqlite":
             return lambda value: None if value is None else value.astimezone(UTC)
         return lambda value: None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+def foreign_key(column: str, target: str) -> ForeignKeyConstraint:
+    """The constraint that a column names a row of another table."""
+    return ForeignKeyConstraint([column], [target])
+
+
+def one_of(column: str, enumeration: type[StrEnum]) -> CheckConstraint:
+    """The constraint that a column holds one of an enumeration's values."""
+    return CheckConstraint(f"{column} IN ({enum_values(enumeration)})", name=f"{column}_known")

@@ -1,16 +1,23 @@
-"""Every table: columns, named constraints and indexes; no behaviour.
-
-Rows that a later document no longer names keep their place and get `removed_at`.
-"""
+"""Every table: columns, named constraints and indexes. Rows that a later document no longer names get `removed_at`."""
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
-from app.columns import FigureType, RowId, UtcTime
+from app.columns import FigureType, RowId, UtcTime, foreign_key, one_of
 from app.types import (
     Comparator,
     Frequency,
@@ -22,22 +29,8 @@ from app.types import (
     enum_values,
 )
 
-SQLModel.metadata.naming_convention = {
-    "pk": "pk_%(table_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-}
 metadata = SQLModel.metadata
-
-
-def _foreign_key(column: str, target: str) -> ForeignKeyConstraint:
-    return ForeignKeyConstraint([column], [target])
-
-
-def _one_of(column: str, enumeration: Any) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN ({enum_values(enumeration)})", name=f"{column}_known")
+_NOT_VALUES = text("resource <> 'value'")
 
 
 class Client(SQLModel, table=True):
@@ -53,7 +46,7 @@ class Client(SQLModel, table=True):
 class Key(SQLModel, table=True):
     __tablename__ = "keys"
     __table_args__ = (
-        _foreign_key("client_id", "clients.id"),
+        foreign_key("client_id", "clients.id"),
         UniqueConstraint("prefix"),
         UniqueConstraint("secret_hash"),
         CheckConstraint("length(secret_hash) = 64", name="secret_hash_sha256"),
@@ -71,14 +64,17 @@ class Key(SQLModel, table=True):
 
 class ClientUnit(SQLModel, table=True):
     __tablename__ = "client_units"
-    __table_args__ = (_foreign_key("client_id", "clients.id"), _foreign_key("unit_id", "units.id"))
+    __table_args__ = (foreign_key("client_id", "clients.id"), foreign_key("unit_id", "units.id"))
     client_id: int = Field(primary_key=True, sa_type=BigInteger)
     unit_id: int = Field(primary_key=True, sa_type=BigInteger)
 
 
 class Change(SQLModel, table=True):
     __tablename__ = "changes"
-    __table_args__ = (_foreign_key("client_id", "clients.id"), Index(None, "resource", "code", "id"))
+    __table_args__ = (
+        foreign_key("client_id", "clients.id"),
+        Index("ix_changes_code", "code", "resource", "id", sqlite_where=_NOT_VALUES, postgresql_where=_NOT_VALUES),
+    )
     id: int = Field(default=None, primary_key=True, sa_type=RowId)
     at: datetime = Field(sa_type=UtcTime)
     type: str
@@ -94,10 +90,10 @@ class Change(SQLModel, table=True):
 class Unit(SQLModel, table=True):
     __tablename__ = "units"
     __table_args__ = (
-        _foreign_key("parent_id", "units.id"),
+        foreign_key("parent_id", "units.id"),
         UniqueConstraint("code"),
         UniqueConstraint("usci"),
-        _one_of("kind", UnitKind),
+        one_of("kind", UnitKind),
         CheckConstraint("usci IS NULL OR length(usci) = 18", name="usci_length"),
         CheckConstraint("region_code IS NULL OR length(region_code) = 6", name="region_code_length"),
         CheckConstraint("valid_to IS NULL OR valid_from IS NULL OR valid_from <= valid_to", name="valid_order"),
@@ -120,7 +116,7 @@ class Unit(SQLModel, table=True):
 
 class UnitAlias(SQLModel, table=True):
     __tablename__ = "unit_aliases"
-    __table_args__ = (_foreign_key("unit_id", "units.id"), Index(None, "alias_key"))
+    __table_args__ = (foreign_key("unit_id", "units.id"), Index(None, "alias_key"))
     unit_id: int = Field(primary_key=True, sa_type=BigInteger)
     alias: str = Field(primary_key=True)
     alias_key: str
@@ -130,8 +126,8 @@ class UnitAlias(SQLModel, table=True):
 class UnitMember(SQLModel, table=True):
     __tablename__ = "unit_members"
     __table_args__ = (
-        _foreign_key("group_id", "units.id"),
-        _foreign_key("member_id", "units.id"),
+        foreign_key("group_id", "units.id"),
+        foreign_key("member_id", "units.id"),
         CheckConstraint("group_id <> member_id", name="member_other"),
         Index(None, "member_id"),
     )
@@ -158,13 +154,14 @@ class Plan(SQLModel, table=True):
     source: str | None = None
     source_sha256: str | None = None
     updated_at: datetime = Field(sa_type=UtcTime)
+    approval_required: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class Section(SQLModel, table=True):
     __tablename__ = "sections"
     __table_args__ = (
-        _foreign_key("plan_id", "plans.id"),
-        _foreign_key("parent_id", "sections.id"),
+        foreign_key("plan_id", "plans.id"),
+        foreign_key("parent_id", "sections.id"),
         UniqueConstraint("code"),
         Index(None, "plan_id", "position", "id"),
         Index(None, "parent_id"),
@@ -183,8 +180,8 @@ class Section(SQLModel, table=True):
 class Target(SQLModel, table=True):
     __tablename__ = "targets"
     __table_args__ = (
-        _foreign_key("plan_id", "plans.id"),
-        _foreign_key("section_id", "sections.id"),
+        foreign_key("plan_id", "plans.id"),
+        foreign_key("section_id", "sections.id"),
         UniqueConstraint("code"),
         CheckConstraint("length(statement) > 0", name="statement_said"),
         Index(None, "plan_id", "position", "id"),
@@ -212,9 +209,9 @@ class TargetUnit(SQLModel, table=True):
 
     __tablename__ = "target_units"
     __table_args__ = (
-        _foreign_key("target_id", "targets.id"),
-        _foreign_key("unit_id", "units.id"),
-        _one_of("role", Role),
+        foreign_key("target_id", "targets.id"),
+        foreign_key("unit_id", "units.id"),
+        one_of("role", Role),
         Index(None, "unit_id"),
     )
     target_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -226,12 +223,12 @@ class TargetUnit(SQLModel, table=True):
 class Assignment(SQLModel, table=True):
     __tablename__ = "assignments"
     __table_args__ = (
-        _foreign_key("target_id", "targets.id"),
-        _foreign_key("unit_id", "units.id"),
-        _foreign_key("via_id", "units.id"),
-        _foreign_key("acknowledged_by_id", "clients.id"),
+        foreign_key("target_id", "targets.id"),
+        foreign_key("unit_id", "units.id"),
+        foreign_key("via_id", "units.id"),
+        foreign_key("acknowledged_by_id", "clients.id"),
         UniqueConstraint("target_id", "unit_id", "role"),
-        _one_of("role", Role),
+        one_of("role", Role),
         CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by_id IS NULL)", name="acknowledged_whole"),
         Index(None, "unit_id", "id"),
         Index(None, "via_id", "id"),
@@ -250,11 +247,11 @@ class Assignment(SQLModel, table=True):
 class Indicator(SQLModel, table=True):
     __tablename__ = "indicators"
     __table_args__ = (
-        _foreign_key("target_id", "targets.id"),
+        foreign_key("target_id", "targets.id"),
         UniqueConstraint("code"),
         UniqueConstraint("target_id", "ordinal"),
-        _one_of("comparator", Comparator),
-        _one_of("kind", IndicatorKind),
+        one_of("comparator", Comparator),
+        one_of("kind", IndicatorKind),
         CheckConstraint(f"frequency IS NULL OR frequency IN ({enum_values(Frequency)})", name="frequency_known"),
         CheckConstraint("goal_version >= 1", name="goal_version_positive"),
     )
@@ -276,13 +273,14 @@ class Indicator(SQLModel, table=True):
     end: int | None = None
     updated_at: datetime = Field(sa_type=UtcTime)
     removed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    quality: dict[str, str | None] | None = Field(default=None, sa_type=JSON(none_as_null=True))
 
 
 class Goal(SQLModel, table=True):
     __tablename__ = "goals"
     __table_args__ = (
-        _foreign_key("indicator_id", "indicators.id"),
-        _foreign_key("client_id", "clients.id"),
+        foreign_key("indicator_id", "indicators.id"),
+        foreign_key("client_id", "clients.id"),
         CheckConstraint("goal_to IS NULL OR goal_to > goal", name="range_order"),
         CheckConstraint("version >= 1", name="version_positive"),
     )
@@ -302,10 +300,10 @@ class Value(SQLModel, table=True):
 
     __tablename__ = "values"
     __table_args__ = (
-        _foreign_key("indicator_id", "indicators.id"),
-        _foreign_key("unit_id", "units.id"),
-        _foreign_key("client_id", "clients.id"),
-        _one_of("status", ValueStatus),
+        foreign_key("indicator_id", "indicators.id"),
+        foreign_key("unit_id", "units.id"),
+        foreign_key("client_id", "clients.id"),
+        one_of("status", ValueStatus),
         CheckConstraint("version >= 1", name="version_positive"),
         {"sqlite_with_rowid": False},
     )
@@ -320,6 +318,7 @@ class Value(SQLModel, table=True):
     version: int
     recorded_at: datetime = Field(sa_type=UtcTime)
     client_id: int = Field(sa_type=BigInteger)
+    reason: str | None = None
 
 
 class ValueRevision(SQLModel, table=True):
@@ -332,8 +331,8 @@ class ValueRevision(SQLModel, table=True):
             ["values.indicator_id", "values.period", "values.unit_id"],
             name="fk_value_revisions_value",
         ),
-        _foreign_key("client_id", "clients.id"),
-        _one_of("status", ValueStatus),
+        foreign_key("client_id", "clients.id"),
+        one_of("status", ValueStatus),
         {"sqlite_with_rowid": False},
     )
     indicator_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -347,6 +346,7 @@ class ValueRevision(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=UtcTime)
     client_id: int = Field(sa_type=BigInteger)
     request_id: str
+    reason: str | None = None
 
 
 class LatestValue(SQLModel, table=True):
@@ -354,8 +354,8 @@ class LatestValue(SQLModel, table=True):
 
     __tablename__ = "latest_values"
     __table_args__ = (
-        _foreign_key("indicator_id", "indicators.id"),
-        _foreign_key("unit_id", "units.id"),
+        foreign_key("indicator_id", "indicators.id"),
+        foreign_key("unit_id", "units.id"),
         {"sqlite_with_rowid": False},
     )
     indicator_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -369,10 +369,10 @@ class LatestValue(SQLModel, table=True):
 class Import(SQLModel, table=True):
     __tablename__ = "imports"
     __table_args__ = (
-        _foreign_key("plan_id", "plans.id"),
-        _foreign_key("client_id", "clients.id"),
+        foreign_key("plan_id", "plans.id"),
+        foreign_key("client_id", "clients.id"),
         UniqueConstraint("code"),
-        _one_of("state", ImportState),
+        one_of("state", ImportState),
         Index(None, "plan_id", "id"),
     )
     id: int = Field(default=None, primary_key=True, sa_type=RowId)
@@ -384,3 +384,17 @@ class Import(SQLModel, table=True):
     client_id: int | None = Field(default=None, sa_type=BigInteger)
     request_id: str
     report: str = Field(sa_type=Text)
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """The answer to a write, kept to be given again to who sends the same `Idempotency-Key`."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (foreign_key("client_id", "clients.id"), Index(None, "created_at"))
+    client_id: int = Field(primary_key=True, sa_type=BigInteger)
+    key: str = Field(primary_key=True)
+    fingerprint: str
+    status: int
+    headers: str
+    body: bytes = Field(sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=UtcTime)

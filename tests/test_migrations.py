@@ -61,7 +61,12 @@ def shape(database: Database) -> dict[str, Any]:
 
 
 def by_name(found: list[Any]) -> list[Any]:
-    return sorted(found, key=lambda one: str(one["name"]))
+    # the engines' own options hold clauses, which compare by identity
+    told = [
+        one | {"dialect_options": {key: str(value) for key, value in one.get("dialect_options", {}).items()}}
+        for one in found
+    ]
+    return sorted(told, key=lambda one: str(one["name"]))
 
 
 def wait_until_one_waits(database: Database) -> None:
