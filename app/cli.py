@@ -1,14 +1,11 @@
-"""The command `zeren`: serve, migrate, seed, import, key, openapi."""
+"""The command `zeren`: serve, migrate, seed, import, values, key, openapi."""
 
 import json
-import locale
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 import uvicorn
@@ -27,27 +24,21 @@ from app.imports.schemas import ImportQuery, ImportReport
 from app.imports.service import import_document
 from app.logs import log_config
 from app.main import create_app
-from app.messages import Language, detail_of, fault_detail, preferred_language, title_of
 from app.migrating import is_migrated, migrate
 from app.problems import fault_of
 from app.schemas import Input
 from app.seeding import load_plan, load_units, read_register, shipped_plan
 from app.settings import Settings, SettingsError
+from app.terminal import Format, err, fail, out, own_language, told
 from app.types import Code, Scope, UnitReference
 from app.units.names import resolve_units
+from app.values_cli import values
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke keys of calling systems.")
 app.add_typer(keys, name="key")
+app.add_typer(values, name="values")
 Checked = TypeVar("Checked", bound=BaseModel)
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-
-
-class Format(StrEnum):
-    """How a command prints its result."""
-
-    text = "text"
-    json = "json"
 
 
 def main() -> None:
@@ -55,29 +46,11 @@ def main() -> None:
     try:
         app()
     except ServiceError as error:
-        _fail(_told(error))
+        fail(told(error))
     except (SettingsError, CommandError) as error:
-        _fail(str(error))
+        fail(str(error))
     except DBAPIError as error:
-        _fail(f"The database cannot be used: {error.orig}")
-
-
-def _language() -> Language:
-    return preferred_language((locale.getlocale()[0] or "").replace("_", "-"))
-
-
-def _told(error: ServiceError) -> str:
-    language = _language()
-    lines = [f"{title_of(error, language)}: {detail_of(error, language)}"]
-    for fault in error.faults:
-        near = f" ({', '.join(fault.suggestions)})" if fault.suggestions else ""
-        lines.append(f"  {fault.pointer}: {fault_detail(fault, language)}{near}")
-    return "\n".join(lines)
-
-
-def _fail(message: str) -> NoReturn:
-    err.print(message, style="red", markup=False, soft_wrap=True)
-    sys.exit(1)
+        fail(f"The database cannot be used: {error.orig}")
 
 
 def _validated(model: type[Checked], **fields: object) -> Checked:
@@ -95,7 +68,7 @@ def _database(*, migrated: bool = True) -> Iterator[Database]:
     database = Database(settings.database_url, settings.pool_size)
     try:
         if migrated and not (database.exists() and is_migrated(database)):
-            _fail("The database is not up to date. Type: zeren migrate")
+            fail("The database is not up to date. Type: zeren migrate")
         yield database
     finally:
         database.close()
@@ -142,7 +115,7 @@ def seed() -> None:
     with _database() as database, database.writing() as session:
         rows = read_register(folder)
         new = load_units(session, caller, rows, lambda some: track(some, "Units", console=err, transient=True))
-        report = load_plan(session, caller, folder, _language())
+        report = load_plan(session, caller, folder, own_language())
     err.print(f"{new} new units of {len(rows)}.")
     err.print(_counts(report) if report is not None else "The plan is there already.", soft_wrap=True)
 
@@ -162,7 +135,7 @@ def import_file(
     given = {"title": title, "year": year, "issuer": issuer, "region_code": region_code}
     query = _validated(ImportQuery, plan=plan, dry_run=dry_run, source=file.name, **given)
     with _database() as database, database.writing() as session, err.status("Reading the document"):
-        report, _ = import_document(session, Caller.command_line(), file.read_bytes(), query, _language())
+        report, _ = import_document(session, Caller.command_line(), file.read_bytes(), query, own_language())
     if format_ is Format.json:
         print(json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=2))  # noqa: T201 - the result
     else:

@@ -5,35 +5,45 @@ writers on SQLite queue for one connection, so that none of them ever waits insi
 """
 
 import functools
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request, Response
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Engine,
     Insert,
     PrimaryKeyConstraint,
-    Select,
     UniqueConstraint,
     Update,
     create_engine,
     event,
+    inspect,
     make_url,
 )
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Mapped, ORMExecuteState
 from sqlmodel import Session, SQLModel
 
+from app.errors import ErrorCode, ServiceError, invalid
+from app.history import keep_history
+from app.past import AnySelect as AnySelect
+from app.past import as_of
+from app.schemas import Maybe
 from app.tables import metadata
-from app.types import fold
+from app.types import Time, fold
 
 T = TypeVar("T")
 BUSY_SECONDS = 10
-AnySelect = Select[*tuple[Any, ...]]
+MOST_TRIES = 3
+SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE = "40001", "40P01", "55P03"
 
 
 class Database:
@@ -126,22 +136,138 @@ async def new_write_session(request: Request) -> Session:
     return database.new_session(writing=True)
 
 
+AS_OF = "The answer as it stood at this time (RFC 3339, with its zone), which cannot be in the future."
+AsOf = Annotated[Maybe[Time], Query(description=AS_OF)]
+
+
+async def new_past_session(request: Request, as_of: AsOf = None) -> Session:
+    """The session of a request that reads one thing, now or as of some time; lists have `as_of` in their query."""
+    session = await new_read_session(request)
+    look_back(session, as_of)
+    return session
+
+
 ReadSession = Annotated[Session, Depends(new_read_session)]
+SessionAsOf = Annotated[Session, Depends(new_past_session)]
 WriteSession = Annotated[Session, Depends(new_write_session)]
 
 
 def in_transaction(endpoint: Callable[..., T]) -> Callable[..., T]:
     """A route function whose `session` is one transaction: committed when the function returns, undone when it raises.
 
-    So the commit is over before the answer is made, and the whole work of a request is done in one thread.
+    So the commit is over before the answer is made, and the whole work of a request is done in one thread. Where the
+    database undid it in favour of another transaction, it is run again from the start, a few times at most; a route
+    function must therefore leave its arguments as they are.
     """
 
     @functools.wraps(endpoint)
     def run(*, session: Session, **arguments: Any) -> T:
+        look_back(session, getattr(arguments.get("query"), "as_of", None))
+        restore = _remember(session, arguments)
+        began = time.monotonic()
+        for _ in range(MOST_TRIES - 1):
+            committing = False
+            try:
+                with session, session.begin():
+                    answer = endpoint(session=session, **arguments)
+                    committing = True
+            except DBAPIError as error:
+                if not _was_undone(error, time.monotonic() - began, committing=committing):
+                    raise
+            else:
+                return answer
+            restore()
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - apart from the other one, which tries again as well
         with session, session.begin():
             return endpoint(session=session, **arguments)
 
     return run
+
+
+def _remember(session: Session, arguments: dict[str, Any]) -> Callable[[], None]:
+    """A function that takes a failed try's traces off the session and off the answer that the framework makes."""
+    info = dict(session.info)
+    answers = [(one, one.status_code, list(one.raw_headers)) for one in arguments.values() if isinstance(one, Response)]
+
+    def restore() -> None:
+        session.info.clear()
+        session.info.update(info)
+        for answer, status, headers in answers:
+            answer.status_code = status
+            answer.raw_headers[:] = headers
+
+    return restore
+
+
+def _was_undone(error: DBAPIError, seconds: float, *, committing: bool) -> bool:
+    """Whether a transaction left nothing and may succeed at once; `seconds` is how long it has been tried."""
+    if sqlstate_of(error) in (SERIALIZATION_FAILURE, DEADLOCK):
+        return True
+    if error.connection_invalidated:
+        return not committing  # else nobody knows whether it was committed
+    busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return busy and seconds < BUSY_SECONDS  # who has waited that long already is told so
+
+
+def sqlstate_of(error: DBAPIError) -> str | None:
+    """PostgreSQL's code of what went wrong."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def look_back(session: Session, at: datetime | None) -> None:
+    """Let a session that reads see everything as it stood at a time; None is now.
+
+    Raises InvalidRequest for a time to come: the answer could still change.
+    """
+    if at is None:
+        return
+    now = datetime.now(UTC)
+    if at > now:
+        raise invalid("/query/as_of", ErrorCode.time_in_future, now=now.isoformat().replace("+00:00", "Z"))
+    session.info["as_of"] = at
+    event.listen(session, "do_orm_execute", _execute_in_the_past)
+    event.listen(session, "after_begin", _go_by_indexes)
+
+
+def _go_by_indexes(_session: Session, _transaction: Any, connection: Connection) -> None:
+    """PostgreSQL cannot guess how few rows what stands for a table has, and would read all values for one page."""
+    if connection.dialect.name == "postgresql":
+        off = ("enable_hashjoin", "enable_mergejoin", "enable_material", "jit")
+        connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = off" for name in off))
+
+
+def _execute_in_the_past(state: ORMExecuteState) -> Any:
+    statement = as_of(cast("AnySelect", state.statement), state.session.get_bind().dialect.name)
+    given = cast("dict[str, Any]", state.parameters or {})
+    state.parameters = given | {"as_of": state.session.info["as_of"]}
+    return state.invoke_statement(statement)
+
+
+def moment(session: Session) -> datetime:
+    """The one instant of a transaction, that of its first write; to be asked for when its rows are locked."""
+    return _of_transaction(session, "moment", lambda: datetime.now(UTC))
+
+
+@event.listens_for(Session, "after_flush")
+def _keep_history(session: Session, _flush: Any) -> None:
+    keep_history(session, moment(session), _of_transaction(session, "written", dict))
+
+
+def _of_transaction(session: Session, name: str, make: Callable[[], T]) -> T:
+    """Something that lives as long as the transaction that a session is in."""
+    transaction, kept = session.get_transaction(), session.info.get(name)
+    if kept is None or kept[0] is not transaction:
+        kept = session.info[name] = (transaction, make())
+    return kept[1]
+
+
+@contextmanager
+def attempt(session: Session, *, undo: bool) -> Iterator[None]:
+    """A block whose work is undone at its end where it was only a try; what it raises undoes it as well."""
+    with session.begin_nested() as savepoint:
+        yield
+        if undo:
+            savepoint.rollback()
 
 
 def fetch(session: Session, statement: AnySelect, **parameters: Any) -> Sequence[Any]:
@@ -149,7 +275,31 @@ def fetch(session: Session, statement: AnySelect, **parameters: Any) -> Sequence
 
     Past the session's own machinery: on the hot paths that costs more than the database does.
     """
-    return session.connection().execute(statement, parameters).all()
+    connection = session.connection()
+    if "as_of" in session.info:
+        statement = as_of(statement, connection.dialect.name)
+        parameters["as_of"] = session.info["as_of"]
+    return connection.execute(statement, parameters).all()
+
+
+def replace_rows(session: Session, present: Sequence[SQLModel], wanted: Sequence[SQLModel]) -> None:
+    """Put rows in the place of others of their table; what has the same key is changed, and left alone if it is equal.
+
+    Through the session: a `DELETE` past it would leave no history.
+    """
+    left = {_key_of(row): row for row in present}
+    for row in wanted:
+        same = left.pop(_key_of(row), None)
+        if same is None:
+            session.add(row)
+        else:
+            same.sqlmodel_update(row)
+    for row in left.values():
+        session.delete(row)
+
+
+def _key_of(row: SQLModel) -> tuple[Any, ...]:
+    return inspect(type(row)).primary_key_from_instance(row)  # type: ignore[no-any-return]
 
 
 def write(session: Session, statement: Insert | Update, **parameters: Any) -> None:
@@ -162,9 +312,34 @@ def only_writer(session: Session, table: type[SQLModel]) -> None:
 
     SQLite has one writer anyway.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    if locks_rows(session):
         name = table.__tablename__
         session.connection().exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
+
+
+@contextmanager
+def hardly_waiting(session: Session, otherwise: ServiceError) -> Iterator[None]:
+    """A block whose statements raise `otherwise` where they would wait for another transaction.
+
+    SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        yield
+        return
+    connection = session.connection()
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+    try:
+        yield
+    except DBAPIError as error:
+        if sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+            raise otherwise from error
+        raise
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+
+
+def locks_rows(session: Session) -> bool:
+    """Whether the engine locks single rows, for writers at the same time; SQLite has one writer at a time."""
+    return session.get_bind().dialect.name == "postgresql"
 
 
 def contains(column: Mapped[str], text: str) -> ColumnElement[bool]:

@@ -22,10 +22,14 @@ class ErrorCode(StrEnum):
     unit_not_assigned = "unit_not_assigned"
     not_found = "not_found"
     no_such_path = "no_such_path"
+    nothing_to_report = "nothing_to_report"
     method_not_allowed = "method_not_allowed"
     already_exists = "already_exists"
     stale_version = "stale_version"
+    transition_refused = "transition_refused"
+    batch_rejected = "batch_rejected"
     conflict = "conflict"
+    values_outside_plan = "values_outside_plan"
     precondition_failed = "precondition_failed"
     body_too_large = "body_too_large"
     unsupported_media_type = "unsupported_media_type"
@@ -33,6 +37,10 @@ class ErrorCode(StrEnum):
     document_empty = "document_empty"
     document_unreadable = "document_unreadable"
     document_without_targets = "document_without_targets"
+    workbook_unreadable = "workbook_unreadable"
+    too_many_rows = "too_many_rows"
+    idempotency_key_in_use = "idempotency_key_in_use"
+    idempotency_key_reused = "idempotency_key_reused"
     internal_error = "internal_error"
     unavailable = "unavailable"
 
@@ -41,6 +49,11 @@ class ErrorCode(StrEnum):
     json_not_utf8 = "json_not_utf8"
     json_too_deep = "json_too_deep"
     json_repeated_field = "json_repeated_field"
+    csv_syntax = "csv_syntax"
+    headings_not_found = "headings_not_found"
+    heading_missing = "heading_missing"
+    heading_repeated = "heading_repeated"
+    cell_without_heading = "cell_without_heading"
     required = "required"
     unknown_field = "unknown_field"
     unknown_parameter = "unknown_parameter"
@@ -60,6 +73,7 @@ class ErrorCode(StrEnum):
     bad_format = "bad_format"
     bad_characters = "bad_characters"
     time_invalid = "time_invalid"
+    time_in_future = "time_in_future"
     date_invalid = "date_invalid"
     not_a_figure = "not_a_figure"
     figure_not_finite = "figure_not_finite"
@@ -73,6 +87,7 @@ class ErrorCode(StrEnum):
     unit_ambiguous = "unit_ambiguous"
     unit_needed = "unit_needed"
     unit_repeated = "unit_repeated"
+    row_repeated = "row_repeated"
     alias_repeated = "alias_repeated"
     not_a_group = "not_a_group"
     group_cycle = "group_cycle"
@@ -84,6 +99,8 @@ class ErrorCode(StrEnum):
     year_unknown = "year_unknown"
     title_unknown = "title_unknown"
     unknown_reference = "unknown_reference"
+    template_too_long = "template_too_long"
+    idempotency_key_invalid = "idempotency_key_invalid"
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,8 @@ class ServiceError(Exception):
 
     status: ClassVar[int]
     code: ClassVar[ErrorCode]
+    members: Mapping[str, Any] = {}  # what the problem says beside the fields that all problems have
+    table: bytes | None = None
 
     def __init__(
         self,
@@ -181,6 +200,12 @@ class NoSuchPath(ServiceError):
     status, code = 404, ErrorCode.no_such_path
 
 
+class NothingToReport(ServiceError):
+    """The units that are asked for answer for no indicator of the plan."""
+
+    status, code = 404, ErrorCode.nothing_to_report
+
+
 class MethodNotAllowed(ServiceError):
     """The path exists, but not for this method."""
 
@@ -199,10 +224,22 @@ class StaleVersion(ServiceError):
     status, code = 409, ErrorCode.stale_version
 
 
+class TransitionRefused(ServiceError):
+    """A value cannot go from where it stands in review to where it was meant to go."""
+
+    status, code = 409, ErrorCode.transition_refused
+
+
 class Conflict(ServiceError):
     """The write contradicts what is stored."""
 
     status, code = 409, ErrorCode.conflict
+
+
+class ValuesOutsidePlan(ServiceError):
+    """Values would lie outside the days of their plan."""
+
+    status, code = 409, ErrorCode.values_outside_plan
 
 
 class PreconditionFailed(ServiceError):
@@ -217,6 +254,12 @@ class BodyTooLarge(ServiceError):
     status, code = 413, ErrorCode.body_too_large
 
 
+class TooManyRows(ServiceError):
+    """A batch has more rows than one request may have."""
+
+    status, code = 413, ErrorCode.too_many_rows
+
+
 class UnsupportedMediaType(ServiceError):
     """The body's `Content-Type` is not one the operation takes."""
 
@@ -227,6 +270,21 @@ class InvalidRequest(ServiceError):
     """One or more fields are wrong; `faults` names each."""
 
     status, code = 422, ErrorCode.invalid_request
+
+
+class BatchRejected(ServiceError):
+    """Rows of a batch are wrong, and nothing of it was written; the report's fields stand beside those of the problem.
+
+    `report` are these fields; `table`, where the caller prefers CSV, is what the answer is instead.
+    """
+
+    status, code = 422, ErrorCode.batch_rejected
+
+    def __init__(
+        self, *faults: Fault, report: Mapping[str, Any], table: bytes | None, received: int, rejected: int
+    ) -> None:
+        super().__init__(*faults, received=received, rejected=rejected)
+        self.members, self.table = report, table
 
 
 class DocumentEmpty(ServiceError):
@@ -247,10 +305,28 @@ class DocumentUnreadable(ServiceError):
         super().__init__(reason=reason)
 
 
+class WorkbookUnreadable(ServiceError):
+    """A spreadsheet that is no XLSX, is encrypted, or is too large once unpacked."""
+
+    status, code = 422, ErrorCode.workbook_unreadable
+
+
 class DocumentWithoutTargets(ServiceError):
     """A text in which no numbered target was recognised."""
 
     status, code = 422, ErrorCode.document_without_targets
+
+
+class IdempotencyKeyInUse(ServiceError):
+    """A request with the same `Idempotency-Key` is still being served."""
+
+    status, code = 409, ErrorCode.idempotency_key_in_use
+
+
+class IdempotencyKeyReused(ServiceError):
+    """The `Idempotency-Key` stands for another request."""
+
+    status, code = 422, ErrorCode.idempotency_key_reused
 
 
 class InternalError(ServiceError):

@@ -1,6 +1,7 @@
 """From a code on the wire to its row, with the nearest codes where there is none."""
 
 import functools
+from collections.abc import Sequence
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, bindparam, select
@@ -28,11 +29,15 @@ def get_row(session: Session, table: type[Coded], code: str, pointer: str, *, lo
     """
     row: Coded | None = session.execute(_by_code(table, lock=lock), {"code": code}).scalar_one_or_none()
     if row is None:
-        resource = _RESOURCES[table]
-        near = nearest(code, _candidates(session, table, code))
-        fault = Fault(pointer, ErrorCode.unknown_reference, {"resource": resource, "code": code}, near)
-        raise NotFound(fault, resource=resource, code=code)
+        raise not_found(table, code, pointer, nearest(code, _candidates(session, table, code)))
     return row
+
+
+def not_found(table: type[Coded], code: str, pointer: str, near: Sequence[str]) -> NotFound:
+    """The refusal of a code that no row has, with the nearest ones."""
+    resource = _RESOURCES[table]
+    fault = Fault(pointer, ErrorCode.unknown_reference, {"resource": resource, "code": code}, near)
+    return NotFound(fault, resource=resource, code=code)
 
 
 @functools.cache

@@ -24,6 +24,8 @@ from app.types import Json
 from app.units.routes import routes as units
 from app.values.routes import routes as values
 
+# young objects before each collection: a batch makes hundreds of thousands, none of them garbage before it ends
+RARE_COLLECTIONS = (50_000, 20, 100)
 ROUTERS = (plans, targets, assignments, indicators, values, units, imports, health)
 
 
@@ -47,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # what is loaded now stays for good: without it, each full collection would walk through all of it
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*RARE_COLLECTIONS)
         yield
         database.close()
 

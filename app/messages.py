@@ -31,11 +31,15 @@ TITLES: dict[E, Sentence] = {
     E.not_your_unit: Sentence("该单位不属于本接入系统", "Not one of your units"),
     E.unit_not_assigned: Sentence("该单位不承担此目标任务", "The unit does not answer for this target"),
     E.not_found: Sentence("未找到", "Not found"),
+    E.nothing_to_report: Sentence("没有需要填报的指标", "Nothing to report"),
     E.no_such_path: Sentence("没有这个地址", "No such path"),
     E.method_not_allowed: Sentence("不支持该请求方法", "Method not allowed"),
     E.already_exists: Sentence("已存在", "Already exists"),
     E.stale_version: Sentence("版本已过期", "Stale version"),
+    E.transition_refused: Sentence("状态不能这样变更", "The status cannot change so"),
+    E.batch_rejected: Sentence("批量数据有误，均未写入", "Rows are wrong, and nothing was written"),
     E.conflict: Sentence("与现有数据冲突", "Conflict"),
+    E.values_outside_plan: Sentence("有指标值在方案日期之外", "Values lie outside the plan"),
     E.precondition_failed: Sentence("前提条件不满足", "Precondition failed"),
     E.body_too_large: Sentence("请求体过大", "The body is too large"),
     E.unsupported_media_type: Sentence("不支持该内容类型", "Unsupported media type"),
@@ -43,6 +47,10 @@ TITLES: dict[E, Sentence] = {
     E.document_empty: Sentence("文件是空的", "The document is empty"),
     E.document_unreadable: Sentence("文件无法读取", "The document cannot be read"),
     E.document_without_targets: Sentence("文件中没有目标任务", "The document has no target"),
+    E.workbook_unreadable: Sentence("工作簿无法读取", "The workbook cannot be read"),
+    E.too_many_rows: Sentence("行数过多", "Too many rows"),
+    E.idempotency_key_in_use: Sentence("同一幂等键的请求仍在处理", "The idempotency key is in use"),
+    E.idempotency_key_reused: Sentence("幂等键已用于另一请求", "The idempotency key stands for another request"),
     E.internal_error: Sentence("服务内部错误", "Internal error"),
     E.unavailable: Sentence("服务暂时不可用", "Temporarily unavailable"),
 }
@@ -70,6 +78,10 @@ DETAILS: dict[E, Sentence] = {
         "{unit} does not answer for target {target} in any role.",
     ),
     E.not_found: Sentence("没有编码为 {code} 的{resource}。", "There is no {resource} with the code {code}."),
+    E.nothing_to_report: Sentence(
+        "在方案 {plan} 中，所查单位不负责任何指标。请用参数 unit 指明单位。",
+        "In the plan {plan}, the units that are asked for answer for no indicator. Name another one as unit.",
+    ),
     E.no_such_path: Sentence("没有 {path} 这个地址，接口说明见 /docs。", "There is nothing at {path}; see /docs."),
     E.method_not_allowed: Sentence(
         "{path} 不支持 {method}，可用：{allowed}。", "{path} does not take {method}; it takes: {allowed}."
@@ -79,7 +91,21 @@ DETAILS: dict[E, Sentence] = {
         "期望版本 {expected}，现有版本 {version}，由 {by} 写入。请重新读取后再提交。",
         "Expected version {expected}, but version {version} stands, written by {by}. Read it again before you write.",
     ),
+    E.transition_refused: Sentence(
+        "{code} 现为 {status}，不能变为 {wanted}；可变为：{allowed}。",
+        "{code} is {status} and cannot become {wanted}; it can become: {allowed}.",
+    ),
+    E.batch_rejected: Sentence(
+        "共 {received} 行，其中 {rejected} 行有误，见 problems；均未写入。"
+        "请改正后重新提交，或用 on_error=skip 写入其余各行。",
+        "Of {received} rows {rejected} are wrong, see problems; nothing was written. Mend them and send all again, or "
+        "write the others with on_error=skip.",
+    ),
     E.conflict: Sentence("与现有数据冲突：{constraint}。", "This contradicts stored data: {constraint}."),
+    E.values_outside_plan: Sentence(
+        "有 {count} 个指标值的期间不在 {starts_on} 至 {ends_on} 之内。请先撤回这些值，或另定日期。",
+        "{count} value(s) have periods outside {starts_on} to {ends_on}. Withdraw them first, or set other days.",
+    ),
     E.precondition_failed: Sentence(
         "If-Match 与现有 ETag {etag} 不符，资源已被修改，最后由 {by} 写入。请重新读取后再提交。",
         "If-Match is not the present ETag {etag}: it was written since, last by {by}. Read it again before you write.",
@@ -95,11 +121,27 @@ DETAILS: dict[E, Sentence] = {
         "文件不是可识别的文本（支持 UTF-8、UTF-16、GB18030）：{reason}。",
         "The document is not text in UTF-8, UTF-16 or GB18030: {reason}.",
     ),
+    E.workbook_unreadable: Sentence(
+        "应为未加密的 XLSX 工作簿，解压后不超过 200 MB：{reason}。",
+        "An XLSX workbook without a password, of at most 200 MB once unpacked, was expected: {reason}.",
+    ),
+    E.too_many_rows: Sentence(
+        "一次最多提交 {limit} 行，请分批提交。", "A batch may have {limit} rows at most; send it in parts."
+    ),
     E.document_without_targets: Sentence(
         "在 {lines} 行中没有找到目标任务。所找的是：行首带编号的条目（如“52.”“1、”“（一）”），并带有单位括注，"
         "如（牵头单位:…;责任单位:…）。",
         "No target was found in {lines} lines. What was looked for: items that begin with a number (such as 52. or 1、 "
         "or （一）) and name units in brackets, such as (牵头单位:…;责任单位:…).",
+    ),
+    E.idempotency_key_in_use: Sentence(
+        "带有同一 Idempotency-Key 的请求仍在处理，请稍后用同样的请求重试，即可得到它的答复。",
+        "A request with this Idempotency-Key is still being served; send it again in a moment to get its answer.",
+    ),
+    E.idempotency_key_reused: Sentence(
+        "Idempotency-Key {key} 已用于另一请求（地址、参数或请求体不同）。重试须原样发送，新的请求须用新的键。",
+        "The Idempotency-Key {key} stands for a request with another path, query or body. To send that one again, "
+        "change nothing; a new request needs a new key.",
     ),
     E.internal_error: Sentence(
         "服务出现内部错误，请将 request_id 告知管理员。同样的请求可以再次提交，不会重复生效。",
@@ -114,6 +156,22 @@ DETAILS: dict[E, Sentence] = {
     E.json_not_utf8: Sentence("第 {byte} 个字节起不是 UTF-8 编码。", "From byte {byte} on it is not UTF-8."),
     E.json_too_deep: Sentence("嵌套层数过多。", "It is nested too deep."),
     E.json_repeated_field: Sentence("字段 {name} 在同一对象中出现多次。", "An object has the field {name} twice."),
+    E.csv_syntax: Sentence(
+        "第 {line} 行不符合 CSV 语法：单元格内的引号须成对，并写作两个引号。",
+        "Line {line} is no CSV: quotes come in pairs, and a quote within a quoted cell is written twice.",
+    ),
+    E.headings_not_found: Sentence(
+        "前 {rows} 行中没有表头。表头至少应有：{headings}。",
+        "There are no headings in the first {rows} rows. At least these were expected: {headings}.",
+    ),
+    E.heading_missing: Sentence("缺少一列，表头应为：{headings}。", "A column is missing, headed {headings}."),
+    E.heading_repeated: Sentence(
+        "表头 {name} 与 {other} 指同一字段，只能有一列。",
+        "The headings {name} and {other} name one field; keep one of them.",
+    ),
+    E.cell_without_heading: Sentence(
+        "第 {column} 列没有表头，却有内容：{text}。", "Column {column} has no heading, but holds {text}."
+    ),
     E.required: Sentence("缺少必填项。", "This is required."),
     E.unknown_field: Sentence("没有 {name} 这个字段。", "There is no field {name}."),
     E.unknown_parameter: Sentence("没有 {name} 这个查询参数。", "There is no query parameter {name}."),
@@ -136,9 +194,13 @@ DETAILS: dict[E, Sentence] = {
         "应为带时区的时间，如 2023-06-30T08:00:00Z。",
         "A time with its zone was expected, such as 2023-06-30T08:00:00Z.",
     ),
+    E.time_in_future: Sentence(
+        "只能查询已经过去的时间，不晚于现在（{now}）。",
+        "A time that is over was expected, not after now ({now}): what is to come could still change the answer.",
+    ),
     E.date_invalid: Sentence("应为日期，如 2023-06-15。", "A day was expected, such as 2023-06-15."),
     E.not_a_figure: Sentence(
-        "应为 JSON 数字，不带引号，如 46.8。", "A JSON number was expected, without quotes, such as 46.8."
+        "应为数字，如 46.8；在 JSON 中不带引号。", "A number was expected, such as 46.8; in JSON without quotes."
     ),
     E.figure_not_finite: Sentence("不能是 NaN 或无穷大。", "It cannot be NaN or infinite."),
     E.too_many_digits: Sentence(
@@ -173,6 +235,9 @@ DETAILS: dict[E, Sentence] = {
     E.not_a_group: Sentence("只有 kind 为 group 的单位才有成员。", "Only a unit of kind group has members."),
     E.group_cycle: Sentence("{unit} 会成为自己的成员。", "{unit} would become a member of itself."),
     E.parent_cycle: Sentence("{unit} 会成为自己的上级。", "{unit} would become its own parent."),
+    E.row_repeated: Sentence(
+        "与第 {rows} 行的指标、单位、期间相同。", "It has the same indicator, unit and period as row {rows}."
+    ),
     E.date_order: Sentence("结束日期早于开始日期。", "It ends before it begins."),
     E.goal_order: Sentence("goal_to 须大于 goal。", "goal_to must be greater than goal."),
     E.goal_to_needed: Sentence(
@@ -182,6 +247,16 @@ DETAILS: dict[E, Sentence] = {
     E.goal_unchanged: Sentence("目标值与现行的相同。", "The goal is the one already in force."),
     E.year_unknown: Sentence("文件标题中没有年份，请用参数 year 给出。", "The title names no year: give it as year."),
     E.title_unknown: Sentence("文件中没有标题，请用参数 title 给出。", "The document has no title: give it as title."),
+    E.idempotency_key_invalid: Sentence(
+        "应为一个幂等键：1 至 255 个可见 ASCII 字符，如 8e03978e-40d5-43dd-bc93-6894a57f9324；"
+        '含有 " , ; \\ 的须加双引号。',
+        "One key of 1 to 255 visible ASCII characters was expected, such as 8e03978e-40d5-43dd-bc93-6894a57f9324; "
+        'one with " , ; or \\ in it stands in double quotes.',
+    ),
+    E.template_too_long: Sentence(
+        "填报表将超过 {most} 行，请用参数 unit 指明一个单位。",
+        "The template would have more than {most} rows: name one unit as unit.",
+    ),
     E.unknown_reference: Sentence("没有编码为 {code} 的{resource}。", "There is no {resource} with the code {code}."),
 }
 

@@ -5,8 +5,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.errors import BodyTooLarge, MalformedJson, UnsupportedMediaType
+from app.errors import BodyTooLarge, IdempotencyKeyInUse, IdempotencyKeyReused, MalformedJson, UnsupportedMediaType
+from app.idempotency import HEADER, KEY_PATTERN, REPLAYED
+from app.paging import MOST_ITEMS
 from app.problems import FieldProblem, Problem, raises
+from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
 from app.types import Json
 
 TAGS = {
@@ -25,10 +28,26 @@ Zeren (责任) keeps the targets of government plans, who is responsible for the
 Send a key with every request: `Authorization: Bearer zrn_…`; the scope an operation needs is its `x-scope`. Every
 refusal is a problem (RFC 9457) with a stable `code`; `/problems` explains them all. Its texts are Chinese, or English
 with `Accept-Language: en`. A unit may be named by code, name or alias. Unknown parameters and fields are refused.
-Lists give the same rows as CSV with `Accept: text/csv`.
+A POST that bears an `Idempotency-Key` is done once, however often it is sent.
+Lists give the same rows as a spreadsheet with `Accept: text/csv`, or with that of XLSX.
 """
 TAKES, REPEATS = "x-takes", "x-repeats"  # what routes tell this module and the document does not keep
 _DONE = {"200": "OK", "201": "Created"}
+_AS_FILES = (
+    f"OK. With `Accept: {CSV_MEDIA_TYPE}` the same rows as CSV in UTF-8 with BOM, with `Accept: {XLSX_MEDIA_TYPE}` "
+    f"as XLSX: {MOST_ITEMS} on a page where `limit` says nothing else."
+)
+
+
+_KEY_PARAMETER: Json = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Your name for this request, such as a random UUID, a new one for each: sent again under it, the "
+    "request is not done again but answered as it was the first time. Quoted (RFC 8941) or bare.",
+    # without an example: it would be sent by everybody who tries one
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
 
 
 def build_openapi(app: FastAPI) -> Json:
@@ -79,13 +98,14 @@ def _tidy_operation(method: str, operation: Json) -> None:
 
 
 def _show_body(operation: Json, schemas: dict[str, Json]) -> None:
-    """A body is required, and shown by an example of it: the first examples of its fields together."""
+    """A body is required unless it may be null, and shown by an example: the first examples of its fields together."""
     if "requestBody" not in operation:
         return
-    operation["requestBody"]["required"] = True
     for media in operation["requestBody"]["content"].values():
         _tidy_schema(media["schema"])
-        name = media["schema"].get("$ref", "").rpartition("/")[2]
+        forms = media["schema"].get("anyOf", [media["schema"]])
+        operation["requestBody"]["required"] = {"type": "null"} not in forms
+        name = forms[0].get("$ref", "").rpartition("/")[2]
         if name:
             media["example"] = {field: facts["examples"][0] for field, facts in schemas[name]["properties"].items()}
 
@@ -99,17 +119,31 @@ def _add_answers(operation: Json, method: str, *, repeats: bool) -> None:
             answers.setdefault(str(status), answer)
     if repeats:
         answers["200"] = {**answers["201"]}
+    if method == "post":
+        _add_key(operation)
     if method == "get" and operation["security"]:
         answers["304"] = {"description": "Nothing has changed since the ETag in `If-None-Match`."}
     for status, answer in answers.items():
         answer["description"] = _DONE.get(status, answer["description"])
         answer["headers"] = _headers_of(status, method, repeats=repeats, signed_in=bool(operation["security"]))
     content = answers.get("200", {}).get("content", {})
+    if XLSX_MEDIA_TYPE in content:
+        content[XLSX_MEDIA_TYPE]["schema"] = {"type": "string", "format": "binary"}
+        answers["200"]["headers"]["Content-Disposition"] = _header("The name of the file.")
     if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("Page"):
         answers["200"]["headers"]["Link"] = _header('The next page, as rel="next".')
+        answers["200"]["headers"]["Content-Disposition"] = _header("The name of the file, of CSV and XLSX.")
         # in words: clients that are generated from two types of one answer read the first, or neither
-        answers["200"]["description"] = "OK. With `Accept: text/csv` the same rows as CSV in UTF-8 with BOM."
+        answers["200"]["description"] = _AS_FILES
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _add_key(operation: Json) -> None:
+    """What every POST has: the key under which it may be sent again, and the refusals of a key."""
+    operation.setdefault("parameters", []).append(_KEY_PARAMETER)
+    for status, answer in raises(IdempotencyKeyInUse, IdempotencyKeyReused).items():
+        known = operation["responses"].setdefault(str(status), {**answer, "description": ""})
+        known["description"] = f"{known['description']} {answer['description']}".strip()
 
 
 def _headers_of(status: str, method: str, *, repeats: bool, signed_in: bool) -> dict[str, Json]:
@@ -118,7 +152,9 @@ def _headers_of(status: str, method: str, *, repeats: bool, signed_in: bool) -> 
         headers["Location"] = _header("Where the resource is.")
     if status in ("200", "304") and method in ("get", "patch") and signed_in:
         headers["ETag"] = _header("Names these bytes; for If-None-Match and If-Match.")
-    if status == "503":
+    if method == "post" and status[0] == "2":
+        headers[REPLAYED] = _header("`true` where this is the answer that was given to the same key before.")
+    if status == "503" or (method == "post" and status == "409"):
         headers["Retry-After"] = _header("Seconds to wait before the next try.")
     return headers
 

@@ -1,27 +1,23 @@
-"""Lists: keyset cursors, the page every list answers with, and the same rows as CSV."""
+"""Lists: keyset cursors, and the page every list answers with."""
 
 import base64
-import csv
 import hashlib
-import io
 import json
-import unicodedata
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import Integer, tuple_
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session
 
-from app.db import AnySelect
+from app.db import AS_OF, AnySelect
 from app.errors import BadCursor
 from app.schemas import Input, Maybe, Output
-from app.types import Json, Time
+from app.types import Time
 
 T = TypeVar("T")
-CSV_MEDIA_TYPE = "text/csv"
+MOST_ITEMS = 1000
 _BIGGEST = 2**63 - 1
 
 
@@ -31,8 +27,8 @@ class ListQuery(Input):
     limit: int = Field(
         default=50,
         ge=1,
-        le=1000,
-        description="How many items a page has at most.",
+        le=MOST_ITEMS,
+        description="How many items a page has at most. As CSV or XLSX, 1000 where nothing is said.",
         examples=[50],
         json_schema_extra={"format": "int32"},
     )
@@ -46,6 +42,7 @@ class ListQuery(Input):
         description="Only what was written after this time (RFC 3339, with its zone).",
         examples=["2023-01-01T00:00:00Z"],
     )
+    as_of: Maybe[Time] = Field(default=None, description=AS_OF)
 
     def fingerprint(self, within: str) -> str:
         """A short word for the list and its filters, so that a cursor cannot be used with others."""
@@ -111,60 +108,3 @@ def next_cursor_of(body: bytes) -> str | None:
     """The cursor at the end of a page's JSON."""
     found = json.loads(body[body.rindex(b'"next_cursor":') + len(b'"next_cursor":') : -1])
     return found if isinstance(found, str) else None
-
-
-def csv_columns(item: type[BaseModel]) -> list[tuple[str, ...]]:
-    """The paths to the plain fields of an item, through objects and lists: `("target", "plan")`."""
-    return list(_paths(item))
-
-
-def _paths(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
-    for name, field in model.model_fields.items():
-        inner = _inner_model(field.annotation)
-        if inner is None:
-            yield (name,)
-        else:
-            yield from ((name, *path) for path in _paths(inner))
-
-
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return annotation if issubclass(annotation, BaseModel) else None
-    return next((model for part in get_args(annotation) if (model := _inner_model(part)) is not None), None)
-
-
-def render_csv(columns: Sequence[tuple[str, ...]], items: Sequence[Json]) -> bytes:
-    """Items as CSV (RFC 4180) in UTF-8 with BOM, so that Excel opens it; many values in one cell are joined by `; `.
-
-    Text that a spreadsheet would take for a formula, full-width signs included, gets a leading apostrophe.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow("_".join(path) for path in columns)
-    for item in items:
-        writer.writerow("; ".join(map(_cell, _values_at(item, path))) for path in columns)
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
-
-
-def _values_at(value: Any, path: Sequence[str]) -> Iterator[Any]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _values_at(one, path)
-    elif not path:
-        yield value
-    elif value is None:
-        yield None  # the values of one cell keep the places of the items they are of
-    else:
-        yield from _values_at(value[path[0]], path[1:])
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{Decimal(repr(value)).normalize():f}"  # the digits that were posted, and no more
-    text = str(value)
-    first = unicodedata.normalize("NFKC", text[:1])
-    return f"'{text}" if isinstance(value, str) and first in ("=", "+", "-", "@", "\t", "\r") else text

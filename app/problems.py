@@ -1,5 +1,6 @@
 """Every refusal as an RFC 9457 problem: its wire type, its rendering, and the handlers that catch what was raised."""
 
+import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -97,7 +98,13 @@ def problem_response(request: Request, error: ServiceError) -> Response:
     headers = {"Content-Language": language.value, "Cache-Control": "no-store", "Vary": "Accept-Language"}
     if error.status == Unavailable.status:
         headers["Retry-After"] = "1"
-    return Response(problem.model_dump_json(), error.status, headers | error.headers, media_type=PROBLEM_MEDIA_TYPE)
+    headers |= error.headers
+    if error.table is not None:
+        return Response(error.table, error.status, headers, media_type="text/csv")
+    body = problem.model_dump_json()
+    if error.members:
+        body = f"{body[:-1]},{json.dumps(error.members, ensure_ascii=False)[1:]}"
+    return Response(body, error.status, headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def make_problem(error: ServiceError, language: Language, path: str, request_id: str) -> Problem:
@@ -106,14 +113,14 @@ def make_problem(error: ServiceError, language: Language, path: str, request_id:
         type=f"/problems#{error.code}",
         title=title_of(error, language),
         status=error.status,
-        detail=_printable(detail_of(error, language)),
+        detail=printable(detail_of(error, language)),
         instance=path,
         code=error.code,
         errors=[
             FieldProblem(
-                pointer=_printable(fault.pointer),
+                pointer=printable(fault.pointer),
                 code=fault.code,
-                detail=_printable(fault_detail(fault, language)),
+                detail=printable(fault_detail(fault, language)),
                 suggestions=list(fault.suggestions),
             )
             for fault in error.faults
@@ -123,8 +130,8 @@ def make_problem(error: ServiceError, language: Language, path: str, request_id:
     )
 
 
-def _printable(text: str) -> str:
-    """What a caller sent may hold halves of characters, which no answer can carry."""
+def printable(text: str) -> str:
+    """A text without the halves of characters that a caller may have sent: no answer can carry them."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -269,11 +276,11 @@ def _explain_framework(request: Request, error: HTTPException) -> ServiceError:
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:
     """All methods of a path: the framework itself names those of the first route that matches."""
-    methods: set[str] = set()
-    for context in iter_route_contexts(app.router.routes):
-        route = context.original_route
-        if isinstance(route, Route) and route.path_regex.match(path):
-            methods |= route.methods or set()
+    routes = [context.original_route for context in iter_route_contexts(app.router.routes)]
+    matching = [route for route in routes if isinstance(route, Route) and route.path_regex.match(path)]
+    # `/values/batch` is not the value `batch`
+    exact = [route for route in matching if route.path == path]
+    methods = {method for route in exact or matching for method in route.methods or ()}
     methods = methods or {"GET"}  # the folder of files that the documentation loads
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 

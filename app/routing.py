@@ -7,15 +7,16 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from anyio import CapacityLimiter, move_on_after
 from anyio.lowlevel import RunVar
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 
 from app.auth import Caller, authenticate, require
 from app.db import BUSY_SECONDS, in_transaction
@@ -31,10 +32,13 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.etags import etag_listed, etag_of
+from app.idempotency import answered_once, keyed, read_key
+from app.messages import Language, preferred_language
 from app.openapi import REPEATS, TAKES
-from app.paging import CSV_MEDIA_TYPE, Page, csv_columns, next_cursor_of, render_csv
+from app.paging import MOST_ITEMS, Page, next_cursor_of
 from app.problems import MOST_FAULTS, nearest, pointer_to, raises
 from app.reading_json import BodyRequest
+from app.spreadsheets import FORMS, XLSX_MEDIA_TYPE, Columns, Form, file_headers, list_columns
 from app.types import Json, Scope
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -45,18 +49,37 @@ _TURNS: RunVar[CapacityLimiter] = RunVar("turns_to_write")
 
 
 def operation(
-    scope: Scope, *errors: type[ServiceError], takes: tuple[str, ...] = ("application/json",), repeats: bool = False
+    scope: Scope,
+    *errors: type[ServiceError],
+    takes: tuple[str, ...] = ("application/json",),
+    repeats: bool = False,
+    batch: Json | None = None,
 ) -> Json:
     """The keyword arguments by which a route declares its scope and what it can refuse.
 
     `takes` are the media types of its body, if it has one; the first one is documented. `repeats`: a write that
-    changes nothing, since it was made before, is answered 200 instead of 201.
+    changes nothing, since it was made before, is answered 200 instead of 201. `batch` documents a body of many rows,
+    which the route reads itself and which may be larger than others.
     """
     always = (Unauthenticated, Forbidden, InvalidRequest, InternalError, Unavailable)
     return {
         "responses": raises(*always, *errors),
-        "openapi_extra": {"security": [{"key": []}], _SCOPE: scope.value, TAKES: takes, REPEATS: repeats},
+        "openapi_extra": {
+            "security": [{"key": []}],
+            _SCOPE: scope.value,
+            TAKES: takes,
+            REPEATS: repeats,
+            **({"requestBody": batch} if batch is not None else {}),
+        },
     }
+
+
+def get_language(request: Request) -> Language:
+    """The language of sentences in the answer."""
+    return preferred_language(request.headers.get("accept-language"))
+
+
+LanguageDep = Annotated[Language, Depends(get_language)]
 
 
 class Route(APIRoute):
@@ -67,25 +90,43 @@ class Route(APIRoute):
         handle = super().get_route_handler()
         scope = Scope((self.openapi_extra or {})[_SCOPE])
         takes: tuple[str, ...] = (self.openapi_extra or {})[TAKES]
+        batch = "requestBody" in (self.openapi_extra or {})
+        optional = self.body_field is not None and not self.body_field.field_info.is_required()
         names = _known_names(self)
-        columns = _csv_columns(self)
+        columns = _list_columns(self)
 
         async def answer(request: Request) -> Response:
-            request = BodyRequest(request.scope, request.receive)
+            form = wanted_form(request) if columns is not None else None
+            if form is not None:
+                _widen_page(request)
+            settings = request.app.state.settings
+            limit = settings.max_batch_bytes if batch else settings.max_body_bytes
+            request = BodyRequest(request.scope, request.receive, limit)
             request.state.caller = await run_in_threadpool(_caller_of, request)
             require(request.state.caller, scope)
             request.state.known_names = names
             _refuse_unknown_parameters(request, names["query"])
-            if self.body_field is not None:
+            if batch or (self.body_field is not None and not (optional and _has_no_body(request))):
                 _refuse_other_media_types(request, takes)
             if request.method == "GET":
-                return _conditional(request, _as_list(request, await handle(request), columns))
-            await request.body()  # a slow sender takes nobody's turn
-            async with _turn_to_write():
                 response = await handle(request)
+                if columns is not None:
+                    response = await run_in_threadpool(_as_list, request, response, columns, form)
+                return _conditional(request, response)
+            key = read_key(request) if request.method == "POST" else None
+            body = await request.body()  # a slow sender takes nobody's turn
+            with keyed(request, key, body):
+                async with _turn_to_write():
+                    response = await handle(request)
             return response if request.method == "POST" else _conditional(request, response)
 
         return answer
+
+
+class WorkbookResponse(Response):
+    """An answer that is a workbook, whatever is asked for."""
+
+    media_type = XLSX_MEDIA_TYPE
 
 
 class Router(APIRouter):
@@ -95,7 +136,9 @@ class Router(APIRouter):
         super().__init__(prefix="/api/v1", tags=[tag], route_class=Route)
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        """Add a route, its function wrapped in the transaction of its session."""
+        """Add a route, its function wrapped in the transaction of its session; that of a POST is run once for a key."""
+        if "POST" in options["methods"]:
+            endpoint = answered_once(endpoint, options["status_code"] or 200)
         super().add_api_route(path, in_transaction(endpoint), **options)
 
 
@@ -158,42 +201,60 @@ def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
         raise InvalidRequest(*faults[:MOST_FAULTS], count=len(faults))
 
 
+def _has_no_body(request: Request) -> bool:
+    headers = request.headers
+    return headers.get("content-length", "0") == "0" and not {"content-type", "transfer-encoding"} & set(headers)
+
+
 def _refuse_other_media_types(request: Request, takes: tuple[str, ...]) -> None:
     received = request.headers.get("content-type", "")
     if received.partition(";")[0].strip().lower() not in takes:
         header = "Accept-Patch" if request.method == "PATCH" else "Accept"
-        raise UnsupportedMediaType(headers={header: takes[0]}, expected=takes[0], received=received or "-")
+        expected = ", ".join(takes)
+        raise UnsupportedMediaType(headers={header: expected}, expected=expected, received=received or "-")
 
 
-def _csv_columns(route: APIRoute) -> list[tuple[str, ...]] | None:
-    """The CSV columns of a list; None for an operation that answers with something else."""
+def _list_columns(route: APIRoute) -> Columns | None:
+    """The columns that a list has as a spreadsheet; None for an operation that answers with something else."""
     model = route.response_model
     if not (isinstance(model, type) and issubclass(model, Page)):
         return None
     (item,) = model.model_fields["items"].annotation.__args__  # type: ignore[union-attr]
-    return csv_columns(item)
+    return list_columns(item)
 
 
-def _as_list(request: Request, response: Response, columns: list[tuple[str, ...]] | None) -> Response:
-    """A page with its `Link`, and as CSV where that is wanted; any other answer unchanged."""
-    if columns is None or response.status_code != 200:
+def wanted_form(request: Request) -> Form | None:
+    """CSV or XLSX, the one that is named first, for who does not ask for JSON as well.
+
+    Clients that were generated from the contract name every type that is documented.
+    """
+    types = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
+    wanted = next((FORMS[name] for name in types if name in FORMS), None)
+    return None if "application/json" in types else wanted
+
+
+def _widen_page(request: Request) -> None:
+    """Who saves a list as a file wants all of it: without a `limit`, its page is as large as one may be."""
+    if "limit" not in QueryParams(request.scope["query_string"]):
+        query = [request.scope["query_string"], f"limit={MOST_ITEMS}".encode()]
+        request.scope["query_string"] = b"&".join(filter(None, query))
+
+
+def _as_list(request: Request, response: Response, columns: Columns, form: Form | None) -> Response:
+    """A page with its `Link`, as a spreadsheet where one is wanted."""
+    if response.status_code != 200:
         return response
     body = bytes(response.body)
     cursor = next_cursor_of(body)
-    if _wants_csv(request):
-        rows = render_csv(columns, json.loads(body)["items"])
-        response = Response(rows, media_type=CSV_MEDIA_TYPE)
+    if form is not None:
+        rows = form.render(columns, json.loads(body)["items"])
+        name = request.url.path.rstrip("/").rpartition("/")[2]
+        response = Response(rows, headers=file_headers(name, form.suffix), media_type=form.media_type)
     if cursor is not None:
         url = request.url.include_query_params(cursor=cursor)
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
     response.headers["Vary"] = "Accept"
     return response
-
-
-def _wants_csv(request: Request) -> bool:
-    """CSV is for who asks for it and not for JSON as well: generated clients name every type that is documented."""
-    types = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
-    return CSV_MEDIA_TYPE in types and "application/json" not in types
 
 
 def _conditional(request: Request, response: Response) -> Response:

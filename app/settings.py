@@ -1,11 +1,13 @@
 """Everything a site may set, read from `ZEREN_*` environment variables in this one place."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+MOST_HOURS = 10_000  # that an answer is kept to be given again: more than a year
 
 
 class SettingsError(ValueError):
@@ -18,9 +20,13 @@ class Settings:
 
     database_url: str = "sqlite:///zeren.db"
     max_body_bytes: int = 10_000_000
+    max_batch_bytes: int = 50_000_000
     log_level: str = "info"
     pool_size: int = 10
     migrate_on_start: bool = False
+    idempotency_hours: int = 24
+    url: str = "http://127.0.0.1:8000"
+    key: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environment: "os._Environ[str] | dict[str, str] | None" = None) -> Self:
@@ -29,14 +35,12 @@ class Settings:
         Raises SettingsError for a variable that is unknown or has a value of the wrong form.
         """
         environment = os.environ if environment is None else environment
-        known = {f"ZEREN_{field.name.upper()}": field for field in fields(cls)}
+        known = {f"ZEREN_{one.name.upper()}": one for one in fields(cls)}
         unknown = sorted(name for name in environment if name.startswith("ZEREN_") and name not in known)
         if unknown:
             raise SettingsError(f"unknown setting {unknown[0]}; known are {', '.join(known)}")
         given = {
-            field.name: _read(name, environment[name], field.type)
-            for name, field in known.items()
-            if name in environment
+            one.name: _read(name, environment[name], one.type) for name, one in known.items() if name in environment
         }
         return cls(**given)  # type: ignore[arg-type]
 
@@ -45,6 +49,8 @@ def _read(name: str, text: str, kind: object) -> str | int | bool:
     if kind is int:
         if not text.isascii() or not text.isdigit() or int(text) == 0:
             raise SettingsError(f"{name} must be a whole number above 0, not {text!r}")
+        if name == "ZEREN_IDEMPOTENCY_HOURS" and int(text) > MOST_HOURS:
+            raise SettingsError(f"{name} must be at most {MOST_HOURS}, not {text}")
         return int(text)
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0"):

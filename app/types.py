@@ -1,5 +1,6 @@
 """Words shared by tables and wire types: enumerations, codes, figures and periods."""
 
+import functools
 import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
@@ -100,9 +101,12 @@ PERIOD_PATTERN = r"^[0-9]{4}(-(H[12]|Q[1-4]|(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3
 REGION_PATTERN = r"^[0-9]{6}$"
 
 
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 def check_text(text: str) -> str:
     """Refuse what no database keeps (NUL, lone surrogates) and what no reader sees (other control characters)."""
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t\r" for char in text):
+    if _UNREADABLE.search(text):
         raise PydanticCustomError("bad_characters", "contains control characters")
     return text
 
@@ -138,9 +142,12 @@ def check_figure(value: object) -> Decimal:
     figure = Decimal(value)
     if not figure.is_finite():
         raise PydanticCustomError("figure_not_finite", "is not a finite number")
-    digits = "".join(map(str, figure.as_tuple().digits)).rstrip("0") or "0"
-    if figure == 0:
+    if not figure:
         return Decimal(0)
+    _, places, exponent = figure.as_tuple()
+    if len(places) <= MAX_INTEGER_DIGITS and -MAX_FRACTION_DIGITS <= exponent <= 0:  # type: ignore[operator]
+        return figure  # as nearly all are: no limit is near
+    digits = "".join(map(str, places)).rstrip("0")
     before = figure.adjusted() + 1
     after = len(digits) - before
     if before > MAX_INTEGER_DIGITS or after > MAX_FRACTION_DIGITS or len(digits) > MAX_SIGNIFICANT_DIGITS:
@@ -200,6 +207,7 @@ def _month_end(year: int, month: int) -> date:
     return following - timedelta(days=1) if following != date.max else following
 
 
+@functools.lru_cache(maxsize=4096)  # thousands of figures are of a few periods
 def parse_period(text: str) -> Period | None:
     """The period a text names, or None where it names none (`2023-13`, `2023-02-30`)."""
     if not re.fullmatch(PERIOD_PATTERN, text) or text.startswith("0000"):

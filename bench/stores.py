@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import sql
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import Connection, Table, func, literal, select, text
 
+from app.columns import UtcTime
 from app.db import Database
+from app.history import FOREVER, VERSIONED
 from app.migrating import migrate
 from app.tables import Assignment, Indicator, Plan, Target, Unit, Value
 from bench.data import VALUE_TABLES, Maker, Size
-from bench.rows import Row
+from bench.rows import AT, Row
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / "build" / "bench"
@@ -108,6 +110,7 @@ def _fill(url: str, size: Size, progress: Progress) -> None:
                 if len(waiting[0]) >= _BATCH:
                     _insert_values(connection, waiting)
             _insert_values(connection, waiting)
+            _begin_histories(connection)
             if connection.dialect.name == "postgresql":
                 _number_on(connection, [table.__table__ for table in tables])
     if url.startswith("sqlite"):
@@ -134,6 +137,15 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     with connection.connection.cursor() as cursor, cursor.copy(copy) as out:  # type: ignore[attr-defined]
         for row in rows:
             out.write_row([row[name] for name in columns])
+
+
+def _begin_histories(connection: Connection) -> None:
+    """Let the history of every row begin, as if the service had written it."""
+    since, forever = literal(AT, UtcTime()), literal(FOREVER, UtcTime())
+    for model, history in VERSIONED.items():
+        columns = list(model.__table__.columns)
+        names = [*(column.name for column in columns), "from_at", "until_at"]
+        connection.execute(history.insert().from_select(names, select(*columns, since, forever)))
 
 
 def _number_on(connection: Connection, tables: Iterable[Table]) -> None:

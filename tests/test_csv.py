@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.assignments.schemas import Assignment
-from app.paging import csv_columns, render_csv
 from app.plans.schemas import Plan, Section
+from app.spreadsheets import list_columns, render_csv
 from app.targets.schemas import Target
 from app.units.schemas import Unit
 from tests.asking import listed, told
@@ -89,7 +89,7 @@ class TestCells:
 class TestColumns:
     def test_of_each_list(self) -> None:
         headings = {
-            model: ",".join("_".join(path) for path in csv_columns(model)) for model in (Assignment, *MODELS.values())
+            model: ",".join("_".join(path) for path in list_columns(model)) for model in (Assignment, *MODELS.values())
         }
         assert headings == {
             Assignment: "code,role,unit_code,unit_name,via_code,via_name,acknowledged_at,updated_at,"
@@ -98,7 +98,8 @@ class TestColumns:
             Unit: "code,name,kind,region_code,usci,parent_code,parent_name,aliases,members_code,members_name,"
             "valid_from,valid_to,updated_at",
             Section: "code,plan,parent,heading,position,line,updated_at",
-            Plan: "code,title,issuer,region_code,year,starts_on,ends_on,source,source_sha256,updated_at",
+            Plan: "code,title,issuer,region_code,year,starts_on,ends_on,approval_required,source,source_sha256,"
+            "updated_at",
         }
 
 
@@ -166,7 +167,7 @@ class TestRows:
     def test_empty_list_keeps_its_heading(self, api: Api) -> None:
         for path, query in (("/plans", {"year": 1999}), ("/units", {"q": "没有"}), ("/targets", {"q": "没有这样的话"})):
             (heading,) = read(get(api, path, "text/csv", **query).content)
-            assert heading == ["_".join(column) for column in csv_columns(MODELS[path])]
+            assert heading == ["_".join(column) for column in list_columns(MODELS[path])]
 
     def test_pages_follow_the_link(self, api: Api) -> None:
         first = get(api, "/targets", "text/csv", limit=20)

@@ -23,7 +23,7 @@ def examples(readme: str) -> list[str]:
 
 @pytest.mark.skipif(CURL is None, reason="curl is not installed")
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_every_curl_example_of_the_readme_is_answered_2xx(readme: str, seeded: Template) -> None:
+def test_every_curl_example_of_the_readme_is_answered_2xx(readme: str, seeded: Template, tmp_path: Path) -> None:
     with running_server(seeded.url) as address:
         environment = {
             "PATH": os.environ["PATH"],
@@ -36,7 +36,9 @@ def test_every_curl_example_of_the_readme_is_answered_2xx(readme: str, seeded: T
         for block in found:
             # with --fail, curl ends with status 22 for an answer of 400 and above
             script = "set -e\n" + block.replace("curl -s", "curl -sS --fail-with-body")
-            done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["bash", "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
             assert done.stdout
 

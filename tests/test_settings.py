@@ -14,20 +14,38 @@ class TestFromEnvironment:
         assert Settings.from_environment({"PATH": "/bin", "PORT": "80"}) == Settings(
             database_url="sqlite:///zeren.db",
             max_body_bytes=10_000_000,
+            max_batch_bytes=50_000_000,
             log_level="info",
             pool_size=10,
             migrate_on_start=False,
+            idempotency_hours=24,
+            url="http://127.0.0.1:8000",
+            key="",
         )
 
     def test_every_setting(self) -> None:
         given = {
             "ZEREN_DATABASE_URL": f"postgresql://zeren:{PASSWORD}@db/zeren?options=-csearch_path%3Dxianning",
             "ZEREN_MAX_BODY_BYTES": "20000000",
+            "ZEREN_MAX_BATCH_BYTES": "60000000",
             "ZEREN_LOG_LEVEL": "debug",
             "ZEREN_POOL_SIZE": "20",
             "ZEREN_MIGRATE_ON_START": "True",
+            "ZEREN_IDEMPOTENCY_HOURS": "48",
+            "ZEREN_URL": "https://zeren.example",
+            "ZEREN_KEY": "zrn_x",
         }
-        assert Settings.from_environment(given) == Settings(given["ZEREN_DATABASE_URL"], 20_000_000, "debug", 20, True)
+        assert Settings.from_environment(given) == Settings(
+            database_url=given["ZEREN_DATABASE_URL"],
+            max_body_bytes=20_000_000,
+            max_batch_bytes=60_000_000,
+            log_level="debug",
+            pool_size=20,
+            migrate_on_start=True,
+            idempotency_hours=48,
+            url="https://zeren.example",
+            key="zrn_x",
+        )
 
     def test_environment_of_the_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ZEREN_POOL_SIZE", "3")
@@ -44,6 +62,9 @@ class TestFromEnvironment:
             ("ZEREN_MAX_BODY_BYTES", ""),
             ("ZEREN_POOL_SIZE", "٣"),
             ("ZEREN_POOL_SIZE", "1.5"),
+            ("ZEREN_IDEMPOTENCY_HOURS", "0"),
+            ("ZEREN_IDEMPOTENCY_HOURS", "1e3"),
+            ("ZEREN_IDEMPOTENCY_HOURS", "10001"),
             ("ZEREN_LOG_LEVEL", "INFO"),
             ("ZEREN_LOG_LEVEL", "loud"),
             ("ZEREN_MIGRATE_ON_START", "yes"),

@@ -9,8 +9,8 @@ from sqlmodel import Session, col
 
 from app.assignments.schemas import Assignment, AssignmentPage, AssignmentQuery
 from app.auth import Caller
-from app.changes.service import record_change, utc_now
-from app.db import AnySelect
+from app.changes.service import record_change
+from app.db import AnySelect, moment
 from app.errors import ErrorCode, Fault, NotFound, NotYourUnit
 from app.lookups import get_row
 from app.paging import fetch_page
@@ -84,7 +84,7 @@ def acknowledge_assignment(session: Session, caller: Caller, code: str) -> Assig
     if own is not None and row.unit_id not in own:
         raise NotYourUnit(unit=code.split(":")[1], client=caller.code)
     if row.acknowledged_at is None:
-        row.acknowledged_at = row.updated_at = utc_now()
+        row.acknowledged_at = row.updated_at = moment(session)
         row.acknowledged_by_id = caller.client_id
         session.flush()  # what is rendered next is read from the database
         written = _shown(session, row)

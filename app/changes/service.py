@@ -1,14 +1,17 @@
 """Every write leaves its change record here, in the transaction of the write."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import bindparam, insert, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
+from app.bulk import write_many
 from app.db import fetch, write
 from app.errors import PreconditionFailed
 from app.etags import etag_listed, etag_of
@@ -57,6 +60,32 @@ def record_change(
         request_id=caller.request_id,
         data=json.dumps(data, ensure_ascii=False, default=_plain),
     )
+
+
+def record_changes(
+    session: Session,
+    caller: Caller,
+    resource: str,
+    at: datetime,
+    changes: Sequence[tuple[str, str, str, int, int]],
+) -> None:
+    """Write down many changes of one kind of thing, in this order: verb, code, data as JSON, plan, unit."""
+    if not changes:
+        return
+    verbs, codes, data, plans, units = zip(*changes, strict=True)
+    count = len(changes)
+    columns: dict[str, Sequence[Any]] = {
+        "at": [at] * count,
+        "type": [f"{resource}.{verb}" for verb in verbs],
+        "resource": [resource] * count,
+        "code": codes,
+        "plan_id": plans,
+        "unit_id": units,
+        "client_id": [caller.client_id] * count,
+        "request_id": [caller.request_id] * count,
+        "data": data,
+    }
+    write_many(session, _INSERT, columns)
 
 
 def refuse_stale(session: Session, resource: str, current: BaseModel, if_match: str | None) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.auth import Caller, mint_key
-from app.changes.service import record_change, utc_now
+from app.changes.service import record_change
+from app.db import moment
 from app.errors import Conflict, NotFound
 from app.tables import Client, ClientUnit, Key, Unit
 from app.types import Scope
@@ -39,7 +40,7 @@ def create_key(
 
     The answer is the key's text; it cannot be had again.
     """
-    at = utc_now()
+    at = moment(session)
     client = session.execute(select(Client).where(col(Client.code) == client_code)).scalar_one_or_none()
     if client is None:
         client = Client(code=client_code, name=client_code, created_at=at)
@@ -105,5 +106,5 @@ def revoke_key(session: Session, caller: Caller, prefix: str) -> None:
         raise NotFound(resource="key", code=prefix)
     if key.revoked_at is not None:
         raise Conflict(constraint=f"key {prefix} is revoked already")
-    key.revoked_at = utc_now()
+    key.revoked_at = moment(session)
     record_change(session, caller, "key", "revoked", prefix, {"revoked_at": key.revoked_at}, at=key.revoked_at)

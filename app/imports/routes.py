@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import Body, Depends, Path, Query, Request, Response
+from fastapi import Body, Path, Query, Response
 
 from app.auth import CallerDep
-from app.db import ReadSession, WriteSession
+from app.db import SessionAsOf, WriteSession
 from app.errors import DocumentEmpty, DocumentUnreadable, DocumentWithoutTargets, NotFound
 from app.imports import service
 from app.imports.schemas import ImportQuery, ImportReport
-from app.messages import Language, preferred_language
-from app.routing import Router, operation
+from app.routing import LanguageDep, Router, operation
 from app.types import CODE_PATTERN, Scope
 
 routes = Router("imports")
@@ -30,14 +29,6 @@ EXAMPLE = """\
 2023年咸宁市重点工作责任分解方案
 58.实施学前教育学位扩充行动,公办幼儿园在园幼儿占比超过46%。(牵头单位:市教育局;责任单位:各县市区人民政府)
 """
-
-
-def get_language(request: Request) -> Language:
-    """The language of sentences in the answer."""
-    return preferred_language(request.headers.get("accept-language"))
-
-
-LanguageDep = Annotated[Language, Depends(get_language)]
 
 
 @routes.post(
@@ -83,7 +74,7 @@ def import_document(
 
 # not {import}: generated clients name an argument after it, and in most languages that word is reserved
 @routes.get("/imports/{import_code}", **operation(Scope.read, NotFound))
-def get_import(session: ReadSession, import_code: ImportPath, language: LanguageDep) -> ImportReport:
+def get_import(session: SessionAsOf, import_code: ImportPath, language: LanguageDep) -> ImportReport:
     """Get the report of an import.
 
     What was read in a document, and what a person should look at.

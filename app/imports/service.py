@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import ScalarResult, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from app.assigning import members_of_groups, sync_assignments
 from app.auth import Caller
-from app.changes.service import record_change, utc_now
+from app.changes.service import record_change
+from app.db import attempt, moment, violated_constraint
 from app.errors import DocumentWithoutTargets, ErrorCode, invalid
 from app.imports.applying import Applied, Importer
 from app.imports.comparing import renumbered
@@ -57,15 +58,12 @@ def import_document(
     _refuse_too_large(outline)
     figures = [list(_read_indicators(item)) for item in outline.items]
     # nothing is asked of the database before: from here on other writers may have to wait
-    savepoint = session.begin_nested()
     source = {"source_sha256": hashlib.sha256(data).hexdigest()} | query.model_dump(include={"source"})
-    report, recorded = _import_outline(session, caller, outline, figures, source, query)
+    with attempt(session, undo=query.dry_run):
+        report, recorded = _import_outline(session, caller, outline, figures, source, query)
     report["dry_run"] = query.dry_run
     if query.dry_run:
-        savepoint.rollback()
         report |= {"code": None, "state": ImportState.draft.value}
-    else:
-        savepoint.commit()
     return render_report(report, language), recorded and not query.dry_run
 
 
@@ -84,8 +82,8 @@ def _import_outline(
     source: Json,
     query: ImportQuery,
 ) -> tuple[Json, bool]:
-    at = utc_now()
-    plan, plan_changed = _put_plan(session, caller, outline, source, query, at)
+    plan, plan_changed = _put_plan(session, caller, outline, source, query)
+    at = moment(session)
     last = _last_import(session, plan)
     members = members_of_groups(session)
     register = load_register(session, members)
@@ -115,13 +113,13 @@ def _import_outline(
 
 
 def _put_plan(
-    session: Session, caller: Caller, outline: Outline, source: Json, query: ImportQuery, at: datetime
+    session: Session, caller: Caller, outline: Outline, source: Json, query: ImportQuery
 ) -> tuple[Plan, bool]:
     """The plan a document belongs to, new or with what is said of it otherwise now; and whether it is either."""
     plan, verb = _locked_plan(session, query.plan).one_or_none(), "changed"
     given = query.model_dump(include={"title", "issuer", "region_code", "year"}, exclude_none=True)
     if plan is None:
-        if _insert_unless_there(session, _new_plan(outline, query, at)):
+        if _insert_unless_there(session, _new_plan(outline, query, moment(session))):
             verb = "created"
         plan = _locked_plan(session, query.plan).one()
     if plan.source_sha256 != source["source_sha256"]:
@@ -132,7 +130,7 @@ def _put_plan(
     if "year" in new:
         plan.starts_on, plan.ends_on = _days_of(plan.year)
     if new:
-        plan.updated_at = at
+        at = plan.updated_at = moment(session)
         session.flush()
         data = render_plan(plan).model_dump(mode="json")
         record_change(session, caller, "plan", verb, plan.code, data, at=at, plan_id=plan.id)
@@ -147,9 +145,14 @@ def _locked_plan(session: Session, code: str) -> ScalarResult[Plan]:
 
 def _insert_unless_there(session: Session, plan: Plan) -> bool:
     """False where another import of the same new plan came first; this waits until that one is over."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(Plan).values(plan.model_dump(exclude={"id"})).on_conflict_do_nothing(index_elements=["code"])
-    return session.execute(statement.returning(col(Plan.id))).first() is not None
+    try:
+        with attempt(session, undo=False):
+            session.add(plan)
+    except IntegrityError as error:
+        if violated_constraint(error) != "uq_plans_code":
+            raise
+        return False
+    return True
 
 
 def _new_plan(outline: Outline, query: ImportQuery, at: datetime) -> Plan:

@@ -5,19 +5,21 @@ from typing import Annotated
 from fastapi import Body, Path, Query, Response
 
 from app.auth import CallerDep
-from app.db import ReadSession, WriteSession
+from app.db import ReadSession, SessionAsOf, WriteSession
 from app.errors import BadCursor, NotFound, PreconditionFailed, StaleVersion, UnsupportedMediaType
 from app.etags import IfMatch
 from app.indicators import service
 from app.indicators.schemas import (
     Goal,
     GoalCreate,
+    GoalPage,
     Indicator,
     IndicatorCreate,
     IndicatorPage,
     IndicatorQuery,
     IndicatorUpdate,
 )
+from app.paging import ListQuery
 from app.routing import MERGE_PATCH, Router, operation
 from app.types import CODE_PATTERN, Scope
 
@@ -38,7 +40,7 @@ def list_indicators(session: ReadSession, query: Annotated[IndicatorQuery, Query
 
 
 @routes.get("/indicators/{indicator}", **operation(Scope.read, NotFound))
-def get_indicator(session: ReadSession, indicator: IndicatorPath) -> Indicator:
+def get_indicator(session: SessionAsOf, indicator: IndicatorPath) -> Indicator:
     """Get an indicator.
 
     One indicator by its code.
@@ -73,9 +75,19 @@ def update_indicator(
 ) -> Indicator:
     """Change an indicator.
 
-    JSON merge patch (RFC 7396). The goal is not a field here: it is revised by a new record with reason and document.
+    JSON merge patch (RFC 7396); the facts of `quality` are merged one by one. The goal is not a field here: it is
+    revised by a new record with reason and document.
     """
     return service.update_indicator(session, caller, indicator, body, if_match)
+
+
+@routes.get("/indicators/{indicator}/goals", **operation(Scope.read, NotFound, BadCursor))
+def list_goals(session: ReadSession, indicator: IndicatorPath, query: Annotated[ListQuery, Query()]) -> GoalPage:
+    """List the goals of an indicator.
+
+    Every revision of its goal, oldest first: the figure before and after, who revised it, why and by which document.
+    """
+    return service.list_goals(session, indicator, query)
 
 
 @routes.post(

@@ -9,6 +9,7 @@ from app.schemas import CodeOut, ExpectedVersion, Input, Instant, Maybe, Output,
 from app.targets.schemas import LatestValue
 from app.types import Code, Comparator, Figure, Frequency, IndicatorKind, Name, Sentence, UnitReference, check_name
 
+Fact = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(check_name)]
 Measure = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterValidator(check_name)]
 
 _NAME = shown("What is measured.", "公办幼儿园在园幼儿占比")
@@ -22,6 +23,35 @@ _EACH_MEMBER = shown("Whether every assigned unit must reach the goal by itself.
 _FREQUENCY = shown("How often it is reported; names the form its periods take. null: any form.", "month")
 _REASON = shown("Why the goal was revised.", "市政府常务会议调整年度目标")
 _DOCUMENT_NUMBER = shown("The number of the document that revised it.", "咸政办发〔2023〕12号")
+_VERIFICATION = shown("How the figures are verified and validated.", "由市教育局逐园核对学籍，市统计局每季抽查10%")
+_SOURCE = shown("Where the figures come from.", "全国学前教育管理信息系统")
+_ACCURACY = shown("How accurate they must be for their use, and how accurate they are.", "误差不超过0.5个百分点")
+_LIMITATIONS = shown("What is known to limit them.", "新建园在开园后次月才录入系统")
+_COMPENSATION = shown("What was done about these limits.", "每季末由各县市区补报未录入的新建园")
+_QUALITY = shown(
+    "How good its figures are; null where nothing is known. Five facts, as GAO-15-788 asks of performance measures.",
+    {"source": "全国学前教育管理信息系统", "limitations": "新建园在开园后次月才录入系统"},
+)
+
+
+class Quality(Output):
+    """How good an indicator's figures are: five facts, null where one is not known."""
+
+    verification: str | None = Field(**_VERIFICATION)
+    source: str | None = Field(**_SOURCE)
+    accuracy: str | None = Field(**_ACCURACY)
+    limitations: str | None = Field(**_LIMITATIONS)
+    compensation: str | None = Field(**_COMPENSATION)
+
+
+class QualityInput(Input):
+    """Facts of the quality of an indicator's figures; in a patch, those not named stay and null removes one."""
+
+    verification: Fact | None = Field(default=None, **_VERIFICATION)
+    source: Fact | None = Field(default=None, **_SOURCE)
+    accuracy: Fact | None = Field(default=None, **_ACCURACY)
+    limitations: Fact | None = Field(default=None, **_LIMITATIONS)
+    compensation: Fact | None = Field(default=None, **_COMPENSATION)
 
 
 class Indicator(Output):
@@ -39,6 +69,7 @@ class Indicator(Output):
     baseline: Figure | None = Field(**_BASELINE)
     each_member: bool = Field(**_EACH_MEMBER)
     frequency: Frequency | None = Field(**_FREQUENCY)
+    quality: Quality | None = Field(**_QUALITY | {"examples": [None]})
     latest: LatestValue | None = Field(description="The newest value of any unit.", examples=[None])
     text: str | None = Field(
         description="The words of the document it was read from.", examples=["公办幼儿园在园幼儿占比超过46%"]
@@ -82,6 +113,7 @@ class IndicatorCreate(Input):
     baseline: Figure | None = Field(default=None, **_BASELINE | {"examples": [0]})
     each_member: bool = Field(default=False, strict=True, **_EACH_MEMBER)
     frequency: Frequency | None = Field(default=None, **_FREQUENCY | {"examples": ["quarter"]})
+    quality: QualityInput | None = Field(default=None, **_QUALITY)
 
 
 class IndicatorUpdate(Input):
@@ -94,6 +126,7 @@ class IndicatorUpdate(Input):
     baseline: Figure | None = Field(default=None, **_BASELINE)
     each_member: bool = Field(default=None, strict=True, **_EACH_MEMBER)
     frequency: Frequency | None = Field(default=None, **_FREQUENCY)
+    quality: QualityInput | None = Field(default=None, **_QUALITY)
 
 
 class GoalCreate(Input):
@@ -121,9 +154,18 @@ class Goal(Output):
     version: Version = Field(description="Which revision it is, from 1.", examples=[2])
     goal: Figure = Field(**_GOAL)
     goal_to: Figure | None = Field(**_GOAL_TO)
+    previous_goal: Figure | None = Field(description="The goal before; null for the first revision.", examples=[45])
+    previous_goal_to: Figure | None = Field(
+        description="The upper end of the goal before, where it was a range.", examples=[None]
+    )
     reason: str | None = Field(**_REASON)
     document_number: str | None = Field(**_DOCUMENT_NUMBER)
     recorded_at: Instant = Field(description="When it was recorded.", examples=["2023-07-01T08:00:00Z"])
     recorded_by: str | None = Field(
         description="The client that recorded it; null for the command line.", examples=["city-office"]
     )
+    request_id: str = Field(description="The request that recorded it.", examples=["3f0c2f5c9f4b4a5e8f6b7d2f0a1c4e9d"])
+
+
+class GoalPage(Page[Goal]):
+    """One page of the revisions of an indicator's goal, oldest first."""

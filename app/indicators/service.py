@@ -5,24 +5,27 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.changes.service import record_change, refuse_stale, utc_now
-from app.db import AnySelect
+from app.changes.service import record_change, refuse_stale
+from app.db import AnySelect, moment
 from app.errors import ErrorCode, StaleVersion, invalid
 from app.indicators.schemas import (
     Goal,
     GoalCreate,
+    GoalPage,
     Indicator,
     IndicatorCreate,
     IndicatorPage,
     IndicatorQuery,
     IndicatorUpdate,
+    Quality,
 )
 from app.lookups import get_row
-from app.paging import fetch_page
+from app.paging import ListQuery, fetch_page
 from app.tables import Assignment, Client, Plan, Target
 from app.tables import Goal as GoalTable
 from app.tables import Indicator as IndicatorTable
@@ -32,6 +35,7 @@ from app.targets.views import GOAL_IN_FORCE, NEWEST, latest_value
 from app.types import Comparator, Frequency, IndicatorKind
 from app.units.names import resolve_unit
 
+Facts = dict[str, str | None]
 _KEYS = [col(IndicatorTable.target_id), col(IndicatorTable.ordinal)]
 _SHOWN: AnySelect = (
     select(IndicatorTable, GoalTable, col(Target.code), col(Newest.period), col(Newest.value), *_KEYS)
@@ -39,6 +43,18 @@ _SHOWN: AnySelect = (
     .join(GoalTable, GOAL_IN_FORCE)
     .outerjoin(Newest, NEWEST)
     .where(col(IndicatorTable.removed_at).is_(None), col(Target.removed_at).is_(None))
+)
+_Previous = aliased(GoalTable)
+_GOALS: AnySelect = (
+    select(GoalTable, _Previous, col(Client.code), col(GoalTable.version))
+    .outerjoin(
+        _Previous,
+        and_(
+            col(_Previous.indicator_id) == col(GoalTable.indicator_id),
+            col(_Previous.version) == col(GoalTable.version) - 1,
+        ),
+    )
+    .outerjoin(Client, col(Client.id) == col(GoalTable.client_id))
 )
 
 
@@ -75,8 +91,9 @@ def create_indicator(session: Session, caller: Caller, body: IndicatorCreate) ->
     """A new indicator with its first goal. Raises NotFound, InvalidRequest."""
     target = get_row(session, Target, body.target, "/target", lock=True)
     _check_goal(body.comparator, body.goal, body.goal_to)
-    at = utc_now()
+    at = moment(session)
     fields = body.model_dump(exclude={"target", "goal", "goal_to"})
+    fields["quality"] = merge_quality(None, fields["quality"])
     row = add_indicator(session, caller, target, body.goal, body.goal_to, at, fields)
     return written_indicator(session, caller, row, "created", at)
 
@@ -122,12 +139,36 @@ def update_indicator(
     refuse_stale(session, "indicator", before, if_match)
     if "comparator" in body.model_fields_set and _has_two_ends(body.comparator) != (before.goal_to is not None):
         raise invalid("/comparator", ErrorCode.goal_to_needed)
-    for name, value in body.model_dump(exclude_unset=True).items():
+    fields = body.model_dump(exclude_unset=True)
+    if "quality" in fields:
+        fields["quality"] = merge_quality(row.quality, fields["quality"])
+    for name, value in fields.items():
         setattr(row, name, value)
     session.flush()  # what is rendered next is read from the database
     if _shown(session, row) == before:
         return before
-    return written_indicator(session, caller, row, "changed", utc_now())
+    return written_indicator(session, caller, row, "changed", moment(session))
+
+
+def merge_quality(stands: Facts | None, patch: Facts | None) -> Facts | None:
+    """Quality facts with a patch of them: those it does not name stay, null removes one; None where none is left.
+
+    RFC 7396, but that facts which are not known stand as null.
+    """
+    if patch is None:
+        return None
+    merged = dict.fromkeys(Quality.model_fields) | (stands or {}) | patch
+    return merged if any(fact is not None for fact in merged.values()) else None
+
+
+def list_goals(session: Session, code: str, query: ListQuery) -> GoalPage:
+    """One page of the revisions of an indicator's goal, oldest first. Raises NotFound, BadCursor."""
+    row = get_row(session, IndicatorTable, code, "/path/indicator")
+    statement = _GOALS.where(col(GoalTable.indicator_id) == row.id)
+    if query.updated_after is not None:
+        statement = statement.where(col(GoalTable.recorded_at) > query.updated_after)
+    rows, next_cursor = fetch_page(session, statement, [col(GoalTable.version)], query, within=code)
+    return GoalPage.of(items=[_render_goal(code, *found[:3]) for found in rows], next_cursor=next_cursor)
 
 
 def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -> tuple[Goal, bool]:
@@ -142,9 +183,9 @@ def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -
     stands_so = (row.comparator, current.goal, current.goal_to)
     said_why = (body.reason, body.document_number) == (current.reason, current.document_number)
     if sent == stands_so and said_why:
-        return _render_goal(session, row, current), False
+        return _shown_goal(session, row, row.goal_version), False
     if body.expected_version is not None and body.expected_version != row.goal_version:
-        stands = _render_goal(session, row, current)
+        stands = _shown_goal(session, row, row.goal_version)
         raise StaleVersion(
             current=stands.model_dump(mode="json"),
             expected=body.expected_version,
@@ -154,9 +195,13 @@ def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -
     _check_goal(comparator, body.goal, body.goal_to)
     if sent == stands_so:
         raise invalid("/goal", ErrorCode.goal_unchanged)
+    at = moment(session)
+    other = comparator != row.comparator
     row.comparator = comparator
-    goal = add_goal(session, caller, row, body.goal, body.goal_to, utc_now(), body.reason, body.document_number)
-    return _render_goal(session, row, goal), True
+    goal = add_goal(session, caller, row, body.goal, body.goal_to, at, body.reason, body.document_number)
+    if other:
+        written_indicator(session, caller, row, "changed", at)  # a goal's own record does not tell the comparator
+    return goal, True
 
 
 def add_goal(
@@ -168,15 +213,16 @@ def add_goal(
     at: datetime,
     reason: str | None,
     document_number: str | None,
-) -> GoalTable:
+) -> Goal:
     """Put a new goal in force; the ones before it stay as history. Its change is recorded."""
     row.goal_version += 1
     row.updated_at = at
-    added = _add_goal_row(session, caller, row, goal, goal_to, at, reason, document_number)
+    _add_goal_row(session, caller, row, goal, goal_to, at, reason, document_number)
     session.flush()  # what is rendered next is read from the database
-    data = _render_goal(session, row, added).model_dump(mode="json")
+    written = _shown_goal(session, row, row.goal_version)
+    data = written.model_dump(mode="json")
     record_change(session, caller, "goal", "revised", row.code, data, at=at, plan_id=_plan_of(session, row))
-    return added
+    return written
 
 
 def _add_goal_row(
@@ -188,7 +234,7 @@ def _add_goal_row(
     at: datetime,
     reason: str | None = None,
     document_number: str | None = None,
-) -> GoalTable:
+) -> None:
     added = GoalTable(
         indicator_id=row.id,
         version=row.goal_version,
@@ -201,7 +247,6 @@ def _add_goal_row(
         request_id=caller.request_id,
     )
     session.add(added)
-    return added
 
 
 def written_indicator(session: Session, caller: Caller, row: IndicatorTable, verb: str, at: datetime) -> Indicator:
@@ -241,6 +286,7 @@ def _render_one(row: IndicatorTable, goal: GoalTable, target: str, latest: Lates
         baseline=row.baseline,
         each_member=row.each_member,
         frequency=Frequency(row.frequency) if row.frequency is not None else None,
+        quality=Quality.of(**row.quality) if row.quality is not None else None,
         latest=latest,
         text=row.text,
         line=row.line,
@@ -250,15 +296,23 @@ def _render_one(row: IndicatorTable, goal: GoalTable, target: str, latest: Lates
     )
 
 
-def _render_goal(session: Session, row: IndicatorTable, goal: GoalTable) -> Goal:
-    client = session.get(Client, goal.client_id) if goal.client_id is not None else None
-    return Goal(
-        indicator=row.code,
+def _shown_goal(session: Session, row: IndicatorTable, version: int) -> Goal:
+    statement = _GOALS.where(col(GoalTable.indicator_id) == row.id, col(GoalTable.version) == version)
+    return _render_goal(row.code, *session.execute(statement).one()[:3])
+
+
+def _render_goal(indicator: str, goal: GoalTable, previous: GoalTable | None, client: str | None) -> Goal:
+    """A row of `_GOALS` as answers show it."""
+    return Goal.of(
+        indicator=indicator,
         version=goal.version,
         goal=goal.goal,
         goal_to=goal.goal_to,
+        previous_goal=previous.goal if previous is not None else None,
+        previous_goal_to=previous.goal_to if previous is not None else None,
         reason=goal.reason,
         document_number=goal.document_number,
         recorded_at=goal.recorded_at,
-        recorded_by=client.code if client is not None else None,
+        recorded_by=client,
+        request_id=goal.request_id,
     )

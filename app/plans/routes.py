@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Body, Path, Query
 
-from app.db import ReadSession
-from app.errors import BadCursor, NotFound
+from app.auth import CallerDep
+from app.db import ReadSession, SessionAsOf, WriteSession
+from app.errors import BadCursor, NotFound, PreconditionFailed, UnsupportedMediaType, ValuesOutsidePlan
+from app.etags import IfMatch
 from app.paging import ListQuery
 from app.plans import service
-from app.plans.schemas import Plan, PlanPage, PlanQuery, SectionPage
-from app.routing import Router, operation
+from app.plans.schemas import Plan, PlanPage, PlanQuery, PlanUpdate, SectionPage
+from app.routing import MERGE_PATCH, Router, operation
 from app.types import CODE_PATTERN, Scope
 
 routes = Router("plans")
@@ -28,12 +30,34 @@ def list_plans(session: ReadSession, query: Annotated[PlanQuery, Query()]) -> Pl
 
 
 @routes.get("/plans/{plan}", **operation(Scope.read, NotFound))
-def get_plan(session: ReadSession, plan: PlanPath) -> Plan:
+def get_plan(session: SessionAsOf, plan: PlanPath) -> Plan:
     """Get a plan.
 
     One plan by its code.
     """
     return service.get_plan(session, plan)
+
+
+@routes.patch(
+    "/plans/{plan}",
+    **operation(
+        Scope.admin, NotFound, PreconditionFailed, ValuesOutsidePlan, UnsupportedMediaType, takes=(MERGE_PATCH,)
+    ),
+)
+def update_plan(
+    session: WriteSession,
+    caller: CallerDep,
+    plan: PlanPath,
+    body: Annotated[PlanUpdate, Body(media_type=MERGE_PATCH)],
+    if_match: IfMatch = None,
+) -> Plan:
+    """Change a plan.
+
+    JSON merge patch (RFC 7396): what is said of it, its days, and whether values count at once or when they are
+    approved; that holds at once, also for values that are there. A later import keeps it, but for what its parameters
+    name.
+    """
+    return service.update_plan(session, caller, plan, body, if_match)
 
 
 @routes.get("/plans/{plan}/sections", **operation(Scope.read, NotFound, BadCursor))

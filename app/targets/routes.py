@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Body, Path, Query
 
 from app.auth import CallerDep
-from app.db import ReadSession, WriteSession
+from app.db import ReadSession, SessionAsOf, WriteSession
 from app.errors import BadCursor, NotFound, PreconditionFailed, UnsupportedMediaType
 from app.etags import IfMatch
 from app.routing import MERGE_PATCH, Router, operation
@@ -29,7 +29,7 @@ def list_targets(session: ReadSession, query: Annotated[TargetQuery, Query()]) -
 
 
 @routes.get("/targets/{target}", **operation(Scope.read, NotFound))
-def get_target(session: ReadSession, target: TargetPath) -> Target:
+def get_target(session: SessionAsOf, target: TargetPath) -> Target:
     """Get a target.
 
     One target by its code.

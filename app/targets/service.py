@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, or_, select
+from sqlalchemy import ColumnElement, bindparam, exists, or_, select
 from sqlmodel import Session, col
 
 from app.assigning import sync_assignments
 from app.auth import Caller
-from app.changes.service import record_change, refuse_stale, utc_now
-from app.db import AnySelect, contains, fetch
+from app.changes.service import record_change, refuse_stale
+from app.db import AnySelect, contains, fetch, moment, replace_rows
 from app.errors import ErrorCode, Fault, InvalidRequest
 from app.lookups import get_row
 from app.paging import fetch_page
@@ -91,7 +91,7 @@ def update_target(session: Session, caller: Caller, code: str, body: TargetUpdat
     target = get_row(session, TargetTable, code, "/path/target", lock=True)
     before = render_targets(session, [target])[0]
     refuse_stale(session, "target", before, if_match)
-    at = utc_now()
+    at = moment(session)
     fields = body.model_fields_set
     if "statement" in fields:
         reword(target, body.statement)
@@ -126,16 +126,20 @@ def _resolved(session: Session, units: Sequence[TargetUnitInput]) -> list[tuple[
 
 def set_units(session: Session, target: TargetTable, printed: Sequence[tuple[int, Role]]) -> None:
     """Make these `(unit, role)`, in this order, the units printed for a target."""
-    session.execute(delete(TargetUnit).where(col(TargetUnit.target_id) == target.id))
-    add_units(session, target, printed)
+    present = session.execute(select(TargetUnit).where(col(TargetUnit.target_id) == target.id)).scalars().all()
+    replace_rows(session, present, _printed_rows(target, printed))
 
 
 def add_units(session: Session, target: TargetTable, printed: Sequence[tuple[int, Role]]) -> None:
     """Print units for a target that has none so far."""
-    session.add_all(
+    session.add_all(_printed_rows(target, printed))
+
+
+def _printed_rows(target: TargetTable, printed: Sequence[tuple[int, Role]]) -> list[TargetUnit]:
+    return [
         TargetUnit(target_id=target.id, unit_id=unit, role=role.value, position=place)
         for place, (unit, role) in enumerate(printed)
-    )
+    ]
 
 
 def written_target(session: Session, caller: Caller, target: TargetTable, verb: str, at: datetime) -> Target:

@@ -1,12 +1,12 @@
 """From what people call a unit to the unit: by code, name or alias, with the nearest names where none fits."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlmodel import Session, col
 
-from app.db import fetch
+from app.db import AnySelect, fetch
 from app.errors import ErrorCode, Fault, InvalidRequest, NotFound
 from app.problems import nearest
 from app.schemas import NamedUnit
@@ -33,30 +33,46 @@ class UnitRow(NamedTuple):
 
 
 _ROW = select(col(Unit.id), col(Unit.code), col(Unit.name), col(Unit.kind)).order_by(col(Unit.code))
-_BY_CODE = _ROW.where(col(Unit.code) == bindparam("code"))
-_BY_KEY = _ROW.where(col(Unit.id).in_(bindparam("keys", expanding=True)))
-_BY_NAME = _ROW.where(col(Unit.name_key) == bindparam("key"))
+_WORDS: BindParameter[Any] = bindparam("keys", expanding=True)
+_BY_KEY = _ROW.where(col(Unit.id).in_(_WORDS))
+_BY_CODE = _ROW.add_columns(col(Unit.code)).where(col(Unit.code).in_(_WORDS))
+_BY_NAME = _ROW.add_columns(col(Unit.name_key)).where(col(Unit.name_key).in_(_WORDS))
 _BY_ALIAS = (
-    _ROW.join(UnitAlias, col(UnitAlias.unit_id) == col(Unit.id))
-    .where(col(UnitAlias.alias_key) == bindparam("key"))
+    _ROW.add_columns(col(UnitAlias.alias_key))
+    .join(UnitAlias, col(UnitAlias.unit_id) == col(Unit.id))
+    .where(col(UnitAlias.alias_key).in_(_WORDS))
     .distinct()
 )
+_CHUNK = 5000
 
 
-def match_units(session: Session, reference: str) -> list[UnitRow]:
-    """The units a word may mean: the one with this code, else those with this name, else those with this alias."""
-    key = fold(reference)
-    rows = (
-        fetch(session, _BY_CODE, code=reference)
-        or fetch(session, _BY_NAME, key=key)
-        or fetch(session, _BY_ALIAS, key=key)
-    )
-    return [UnitRow(*row) for row in rows]
+def match_all(session: Session, references: Collection[str]) -> dict[str, list[UnitRow]]:
+    """The units that each word may mean: the one with this code, else those of this name, else those of this alias."""
+    found = _having(session, _BY_CODE, {reference: reference for reference in references})
+    for statement in (_BY_NAME, _BY_ALIAS):
+        found |= _having(session, statement, {name: fold(name) for name in references if name not in found})
+    return {reference: found.get(reference, []) for reference in references}
+
+
+def _having(session: Session, statement: AnySelect, keys: Mapping[str, str]) -> dict[str, list[UnitRow]]:
+    """The units with each of some keys, in the statement's last column; words without any are left out."""
+    rows: dict[str, list[UnitRow]] = {}
+    wanted = list(dict.fromkeys(keys.values()))
+    for start in range(0, len(wanted), _CHUNK):
+        for *row, key in fetch(session, statement, keys=wanted[start : start + _CHUNK]):
+            rows.setdefault(key, []).append(UnitRow(*row))
+    return {reference: rows[key] for reference, key in keys.items() if key in rows}
 
 
 def unit_rows(session: Session, keys: Iterable[int]) -> list[UnitRow]:
     """The units with these keys, by code."""
     return [UnitRow(*row) for row in fetch(session, _BY_KEY, keys=list(keys))]
+
+
+def units_with_codes(session: Session, codes: Iterable[str]) -> dict[str, UnitRow]:
+    """The units with these codes, by code; unknown ones are left out."""
+    found = _having(session, _BY_CODE, {code: code for code in codes})
+    return {code: unit for code, (unit,) in found.items()}
 
 
 def resolve_units(session: Session, references: Mapping[str, str]) -> dict[str, UnitRow]:
@@ -66,12 +82,13 @@ def resolve_units(session: Session, references: Mapping[str, str]) -> dict[str, 
     """
     found: dict[str, UnitRow] = {}
     faults = []
+    all_matches = match_all(session, set(references.values()))
     for pointer, reference in references.items():
-        matches = match_units(session, reference)
+        matches = all_matches[reference]
         if len(matches) == 1:
             found[pointer] = matches[0]
         else:
-            faults.append(_fault(session, pointer, reference, matches))
+            faults.append(unit_fault(pointer, reference, matches, known_names(session)))
     if faults:
         raise InvalidRequest(*faults)
     return found
@@ -84,19 +101,21 @@ def resolve_unit(session: Session, reference: str, pointer: str) -> UnitRow:
 
 def get_unit_row(session: Session, reference: str) -> UnitRow:
     """The unit in a path. Raises NotFound with the nearest names; InvalidRequest where the word is ambiguous."""
-    matches = match_units(session, reference)
-    if not matches:
-        raise NotFound(_fault(session, "/path/unit", reference, []), resource="unit", code=reference)
-    if len(matches) > 1:
-        raise InvalidRequest(_fault(session, "/path/unit", reference, matches))
-    return matches[0]
+    matches = match_all(session, {reference})[reference]
+    if len(matches) == 1:
+        return matches[0]
+    fault = unit_fault("/path/unit", reference, matches, known_names(session))
+    if matches:
+        raise InvalidRequest(fault)
+    raise NotFound(fault, resource="unit", code=reference)
 
 
-def _fault(session: Session, pointer: str, reference: str, matches: Sequence[UnitRow]) -> Fault:
+def unit_fault(pointer: str, reference: str, matches: Sequence[UnitRow], names: Sequence[str]) -> Fault:
+    """What is wrong with a word that means no unit, or several; `names` are those that could have been meant."""
     if matches:
         candidates = [f"{unit.code} ({unit.name})" for unit in matches]
         return Fault(pointer, ErrorCode.unit_ambiguous, {"name": reference}, candidates)
-    return Fault(pointer, ErrorCode.unit_unknown, {"name": reference}, nearest(reference, known_names(session)))
+    return Fault(pointer, ErrorCode.unit_unknown, {"name": reference}, nearest(reference, names))
 
 
 def known_names(session: Session) -> list[str]:

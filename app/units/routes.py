@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Body, Path, Query, Response
 
 from app.auth import CallerDep
-from app.db import ReadSession, WriteSession
+from app.db import ReadSession, SessionAsOf, WriteSession
 from app.errors import AlreadyExists, BadCursor, NotFound, PreconditionFailed, UnsupportedMediaType
 from app.etags import IfMatch
 from app.routing import MERGE_PATCH, Router, operation
@@ -29,7 +29,7 @@ def list_units(session: ReadSession, query: Annotated[UnitQuery, Query()]) -> Un
 
 
 @routes.get("/units/{unit}", **operation(Scope.read, NotFound))
-def get_unit(session: ReadSession, unit: UnitPath) -> Unit:
+def get_unit(session: SessionAsOf, unit: UnitPath) -> Unit:
     """Get a unit.
 
     One unit by its code, name or alias: `市教育局` finds 咸宁市教育局.

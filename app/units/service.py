@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from app.assigning import sync_assignments, targets_naming
 from app.auth import Caller
-from app.changes.service import record_change, refuse_stale, utc_now
-from app.db import AnySelect, contains, only_writer
+from app.changes.service import record_change, refuse_stale
+from app.db import AnySelect, contains, moment, only_writer, replace_rows
 from app.errors import AlreadyExists, ErrorCode, Fault, InvalidRequest, invalid
 from app.paging import fetch_page
 from app.schemas import NamedUnit
@@ -59,7 +59,7 @@ def create_unit(session: Session, caller: Caller, body: UnitCreate) -> Unit:
     only_writer(session, UnitTable)  # before anything else is locked
     if session.execute(select(col(UnitTable.id)).where(col(UnitTable.code) == body.code)).first():
         raise AlreadyExists(Fault("/code", ErrorCode.already_exists, {"value": body.code}), value=body.code)
-    unit = UnitTable(code=body.code, name=body.name, name_key="", kind=body.kind, updated_at=utc_now())
+    unit = UnitTable(code=body.code, name=body.name, name_key="", kind=body.kind, updated_at=moment(session))
     session.add(unit)
     _apply(session, unit, body.model_dump(exclude={"code"}))
     return _written(session, caller, unit, "created")
@@ -79,7 +79,7 @@ def update_unit(session: Session, caller: Caller, unit_code: str, body: UnitUpda
     after = _render(session, [unit])[0]
     if after == before:
         return before
-    unit.updated_at = utc_now()
+    unit.updated_at = moment(session)
     if (after.members, after.kind) != (before.members, before.kind):
         around = with_groups_around(session, {unit.id})
         # who names one of these groups for a target at this very time holds a key share of it by the foreign key:
@@ -107,9 +107,9 @@ def _apply(session: Session, unit: UnitTable, fields: Mapping[str, Any]) -> None
         _set_aliases(session, unit, fields["aliases"])
     if "members" in fields:
         _set_members(session, unit, fields["members"])
+    session.flush()  # what is asked and rendered next is read from the database
     if unit.kind != UnitKind.group and _members_of(session, [unit.id]):
         raise invalid("/kind", ErrorCode.not_a_group)
-    session.flush()  # what is rendered next is read from the database
 
 
 def _refuse_taken_usci(session: Session, unit: UnitTable) -> None:
@@ -136,11 +136,12 @@ def _set_aliases(session: Session, unit: UnitTable, aliases: Sequence[str]) -> N
     ]
     if faults:
         raise InvalidRequest(*faults)
-    session.execute(delete(UnitAlias).where(col(UnitAlias.unit_id) == unit.id))
-    session.add_all(
+    present = session.execute(select(UnitAlias).where(col(UnitAlias.unit_id) == unit.id)).scalars().all()
+    wanted = [
         UnitAlias(unit_id=unit.id, alias=alias, alias_key=key, position=place)
         for place, (alias, key) in enumerate(zip(aliases, keys, strict=True))
-    )
+    ]
+    replace_rows(session, present, wanted)
 
 
 def _set_members(session: Session, unit: UnitTable, references: Sequence[str]) -> None:
@@ -156,10 +157,11 @@ def _set_members(session: Session, unit: UnitTable, references: Sequence[str]) -
         seen.add(member.id)
     if faults:
         raise InvalidRequest(*faults)
-    session.execute(delete(UnitMember).where(col(UnitMember.group_id) == unit.id))
-    session.add_all(
+    present = session.execute(select(UnitMember).where(col(UnitMember.group_id) == unit.id)).scalars().all()
+    wanted = [
         UnitMember(group_id=unit.id, member_id=member.id, position=place) for place, member in enumerate(named.values())
-    )
+    ]
+    replace_rows(session, present, wanted)
 
 
 def _written(session: Session, caller: Caller, unit: UnitTable, verb: str) -> Unit:

@@ -1,8 +1,10 @@
 """Values: finding those that were recorded, and their versions."""
 
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.db import AnySelect
@@ -16,9 +18,10 @@ from app.tables import ValueRevision as RevisionTable
 from app.types import ValueStatus, parse_period
 from app.units.membership import with_members
 from app.units.names import resolve_unit
-from app.values.recording import render_value
 from app.values.schemas import Value, ValuePage, ValueQuery, ValueRevision, ValueRevisionPage
+from app.values.writing import render_value
 
+_Before = aliased(RevisionTable)
 _KEYS = [col(ValueTable.indicator_id), col(ValueTable.period), col(ValueTable.unit_id)]
 _SHOWN: AnySelect = (
     select(ValueTable, col(Indicator.code), col(Unit.code), col(Unit.name), col(Client.code), *_KEYS)
@@ -77,8 +80,17 @@ def list_value_revisions(session: Session, code: str, query: ListQuery) -> Value
     """One page of the versions that a value had, oldest first. Raises NotFound, BadCursor."""
     value: ValueTable = _get_shown(session, code)[0]
     statement = (
-        select(RevisionTable, col(Client.code), col(RevisionTable.version))
+        select(RevisionTable, col(Client.code), col(_Before.value), col(RevisionTable.version))
         .join(Client, col(Client.id) == col(RevisionTable.client_id))
+        .outerjoin(
+            _Before,
+            and_(
+                col(_Before.indicator_id) == col(RevisionTable.indicator_id),
+                col(_Before.period) == col(RevisionTable.period),
+                col(_Before.unit_id) == col(RevisionTable.unit_id),
+                col(_Before.version) == col(RevisionTable.version) - 1,
+            ),
+        )
         .where(
             col(RevisionTable.indicator_id) == value.indicator_id,
             col(RevisionTable.period) == value.period,
@@ -88,7 +100,7 @@ def list_value_revisions(session: Session, code: str, query: ListQuery) -> Value
     if query.updated_after is not None:
         statement = statement.where(col(RevisionTable.recorded_at) > query.updated_after)
     rows, next_cursor = fetch_page(session, statement, [col(RevisionTable.version)], query, within=code)
-    return ValueRevisionPage(items=[_render_revision(row[0], row[1]) for row in rows], next_cursor=next_cursor)
+    return ValueRevisionPage(items=[_render_revision(*row[:3]) for row in rows], next_cursor=next_cursor)
 
 
 def _get_shown(session: Session, code: str) -> Any:
@@ -107,13 +119,15 @@ def _render(row: Any) -> Value:
     return render_value(indicator, unit, value.period, value, client)
 
 
-def _render_revision(row: RevisionTable, client: str) -> ValueRevision:
+def _render_revision(row: RevisionTable, client: str, previous: Decimal | None) -> ValueRevision:
     return ValueRevision(
         version=row.version,
         value=row.value,
+        previous_value=previous,
         status=ValueStatus(row.status),
         note=row.note,
         evidence_url=row.evidence_url,
+        reason=row.reason,
         recorded_at=row.recorded_at,
         recorded_by=client,
         request_id=row.request_id,

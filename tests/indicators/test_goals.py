@@ -51,8 +51,11 @@ class TestReviseGoal:
             "indicator": SHARE,
             "version": 2,
             "goal_to": None,
+            "previous_goal": 46,
+            "previous_goal_to": None,
             "recorded_at": goal["recorded_at"],
             "recorded_by": "admin",
+            "request_id": response.headers["X-Request-ID"],
         }
         assert changes_after(database, number) == [("goal.revised", SHARE, goal)]
         assert goals(database) == [(1, 46, None), (2, 48, REVISION["document_number"])]
@@ -157,11 +160,19 @@ class TestComparatorOfARevision:
         shown = api.reader.get(path).json()
         assert (shown["comparator"], shown["goal"], shown["goal_to"]) == ("ge", 47, None)
 
-    def test_another_comparator_alone_is_a_revision(self, api: Api) -> None:
+    def test_another_comparator_alone_is_a_revision(self, api: Api, database: Database) -> None:
+        """A goal's record does not tell the comparator, so the indicator's does, at the same time."""
         path = "/api/v1/indicators/xianning-2023.58.1"
+        number = last_change(database)
         body = {"goal": 46, "comparator": "ge", "reason": "明确", "document_number": "咸政办发〔2023〕21号"}
-        assert api.admin.post(f"{path}/goals", json=body).json()["version"] == 2
-        assert api.reader.get(path).json()["comparator"] == "ge"
+        goal = api.admin.post(f"{path}/goals", json=body).json()
+        assert goal["version"] == 2
+        indicator = api.reader.get(path).json()
+        assert (indicator["comparator"], indicator["updated_at"]) == ("ge", goal["recorded_at"])
+        assert changes_after(database, number) == [
+            ("goal.revised", SHARE, goal),
+            ("indicator.changed", SHARE, indicator),
+        ]
 
 
 def test_stale_if_match_412_tells_who_wrote_last(api: Api) -> None:

@@ -111,6 +111,7 @@ class TestCreateIndicator:
             "baseline": None,
             "each_member": False,
             "frequency": None,
+            "quality": None,
             "latest": None,
             "text": None,
             "line": None,

@@ -80,6 +80,7 @@ class TestGetPlan:
             "year": 2023,
             "starts_on": "2023-01-01",
             "ends_on": "2023-12-31",
+            "approval_required": False,
             "source_sha256": hashlib.sha256(document).hexdigest(),
         }
 

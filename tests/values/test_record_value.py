@@ -113,15 +113,14 @@ class TestOutcomes:
             "version": 1,
             "note": "教育局6月统计",
             "evidence_url": "https://jyj.example/6.pdf",
+            "reason": None,
             "recorded_by": "education",
         }
         assert latest(api) == {"period": "2023-06", "value": 46.8}
         assert changes_after(database, number) == [("value.submitted", CODE, response.json())]
         (revision,) = api.reader.get(f"/api/v1/values/{CODE}/revisions").json()["items"]
-        assert revision["request_id"] == response.headers["X-Request-ID"]
-        assert {name: revision[name] for name in revision if name != "request_id"} == {
-            name: response.json()[name] for name in revision if name != "request_id"
-        }
+        assert (revision.pop("request_id"), revision.pop("previous_value")) == (response.headers["X-Request-ID"], None)
+        assert revision == {name: response.json()[name] for name in revision}
 
     def test_unchanged_200_writes_nothing(self, api: Api, database: Database) -> None:
         first = post(api.education, note="统计")

@@ -1,0 +1,176 @@
+"""The cells of one row of a table, CSV or XLSX, as the fields of a value, each told apart by what its column takes."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from app.errors import ErrorCode, Fault
+from app.reading_json import to_decimal
+from app.types import parse_period
+from app.values.headings import Column, shorten
+from app.values.rows import RawRow
+
+Cell = object  # text, or what else a spreadsheet can hold: a number, a date, a truth value, `CELL_ERROR`
+CELL_ERROR = "#ERROR!"  # stands for #N/A, #REF! and the like; told from text by being this very object
+FILLED_IN = frozenset({"value", "note", "evidence_url"})  # what makes a row of a form more than a blank one
+
+_FIGURE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_MEASURED = re.compile(r"[¥$]?([+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?)[^0-9.,]*")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_YEAR_AND_PART = re.compile(
+    r"([0-9]{4})[年/.\-]?(?:([0-9]{1,2})月?|Q([1-4])|第?([1-4一二三四])季度|H([12])|([上下])半年)"
+)
+_DAY = re.compile(r"([0-9]{4})[年/.\-]([0-9]{1,2})[月/.\-]([0-9]{1,2})日?(?: 00?:00(?::00)?)?")
+_YEAR = re.compile(r"([0-9]{4})(?:年|年度|\.0+)")
+_QUARTERS = {"一": "1", "二": "2", "三": "3", "四": "4"}
+
+
+class RowReader:
+    """Reads the rows of one table.
+
+    `guarded`: an apostrophe before what a spreadsheet would run is that of our own exports, and no part of a note.
+    """
+
+    def __init__(self, columns: Sequence[Column | None], *, guarded: bool) -> None:
+        readers = _READERS | {"note": _guarded_note} if guarded else _READERS
+        self._columns = [(column.name, readers.get(column.name)) if column else ("", None) for column in columns]
+        self._bare = {place for place, column in enumerate(columns) if column is None}
+
+    def read(self, number: int, cells: Sequence[Cell]) -> RawRow | None:
+        """The row, or None for one that has nothing in it."""
+        fields: dict[str, Any] = {}
+        faults: list[Fault] = []
+        for (name, reader), cell in zip(self._columns, cells, strict=False):
+            if cell == "" or (isinstance(cell, str) and cell.isspace()) or reader is None:
+                continue
+            found = fields[name] = reader(cell)
+            if isinstance(found, Fault):
+                fields[name] = str(cell)
+                faults.append(found)
+        if self._bare or len(cells) > len(self._columns):
+            faults += self._without_heading(cells)
+        return RawRow(number, fields, faults) if fields or faults else None
+
+    def _without_heading(self, cells: Sequence[Cell]) -> Iterator[Fault]:
+        for place, cell in enumerate(cells):
+            if place < len(self._columns) and place not in self._bare:
+                continue
+            if text := str(cell).strip():
+                params = {"column": place + 1, "text": shorten(text)}
+                yield Fault("", ErrorCode.cell_without_heading, params)
+
+
+def is_left_blank(row: RawRow) -> bool:
+    """Whether the row is one of a form that nobody filled in."""
+    return not (row.fields.keys() & FILLED_IN or any(fault.pointer == "" for fault in row.faults))
+
+
+def _folded(cell: Cell) -> str:
+    if not isinstance(cell, str):
+        return ""
+    return (cell if cell.isascii() else unicodedata.normalize("NFKC", cell)).strip()
+
+
+def _value(cell: Cell) -> Decimal | Fault:
+    if isinstance(cell, str) and _FIGURE.fullmatch(cell):
+        return to_decimal(cell)
+    text = _folded(cell)
+    if _FIGURE.fullmatch(text):
+        return to_decimal(text)
+    # a minus sign as printers set it, a space between thousands
+    plain = re.sub(r"(?<=[0-9]) (?=[0-9]{3})", ",", text.replace("\N{MINUS SIGN}", "-"))
+    measured = _MEASURED.fullmatch(plain)
+    return Fault("/value", ErrorCode.not_a_figure, {}, [measured[1].replace(",", "")] if measured else [])
+
+
+def _period(cell: Cell) -> str | Fault:
+    if isinstance(cell, date):
+        return _period_of_date(cell)
+    return _period_of_text(cell if isinstance(cell, str) else "")
+
+
+@lru_cache(maxsize=1000)  # ten thousand rows are of a few periods
+def _period_of_text(cell: str) -> str | Fault:
+    text = _folded(cell)
+    if parse_period(text) is not None:
+        return text
+    found = [period for period in _meant(text) if parse_period(period) is not None]
+    return Fault("/period", ErrorCode.period_invalid, {}, found)
+
+
+def _period_of_date(cell: date) -> str | Fault:
+    """A day is a period; but the first of a month may be what a spreadsheet made of `2023-06`: that is not guessed."""
+    at_midnight = not isinstance(cell, datetime) or (cell.hour, cell.minute, cell.second) == (0, 0, 0)
+    day = f"{cell:%Y-%m-%d}".zfill(10)
+    if at_midnight and cell.day > 1:
+        return day
+    year = [day[:4]] if cell.day == cell.month == 1 else []
+    return Fault("/period", ErrorCode.period_invalid, {}, [day[:7], day, *year] if cell.day == 1 else [day])
+
+
+def _meant(text: str) -> list[str]:
+    """What a period that people or spreadsheets write otherwise may mean: `2023年6月`, `2023/6`, `2023年第二季度`."""
+    text = re.sub(r"\s+(?!\d+:)", "", text.upper())
+    if match := _YEAR.fullmatch(text):
+        return [match[1]]
+    if match := _DAY.fullmatch(text):
+        day = f"{match[1]}-{int(match[2]):02}-{int(match[3]):02}"
+        return [day[:7], day] if match[3].lstrip("0") == "1" else [day]
+    if match := _YEAR_AND_PART.fullmatch(text):
+        year, month, quarter, season, half, which = match.groups()
+        if month:
+            return [f"{year}-{int(month):02}"]
+        if quarter or season:
+            return [f"{year}-Q{quarter or _QUARTERS.get(season, season)}"]
+        return [f"{year}-H{half or ('1' if which == '上' else '2')}"]
+    return []
+
+
+def _expected_version(cell: Cell) -> int | Fault:
+    text = _folded(cell)
+    return int(text) if _WHOLE.fullmatch(text) else Fault("/expected_version", ErrorCode.not_a_whole_number)
+
+
+def _note(cell: Cell) -> str | Fault:
+    if isinstance(cell, date | time):
+        return str(cell)
+    return cell if isinstance(cell, str) and cell is not CELL_ERROR else Fault("/note", ErrorCode.not_text)
+
+
+def _guarded_note(cell: Cell) -> str | Fault:
+    """The note without the apostrophe that our CSV puts before text which a spreadsheet would take for a formula."""
+    note = _note(cell)
+    if isinstance(note, str) and note.startswith("'"):
+        guarded = unicodedata.normalize("NFKC", note[1:2]) in ("=", "+", "-", "@", "\t", "\r")
+        return note[1:] if guarded else note
+    return note
+
+
+def _text_of(field: str) -> Callable[[Cell], str | Fault]:
+    def read(cell: Cell) -> str | Fault:
+        if isinstance(cell, str) and cell is not CELL_ERROR:
+            return cell.strip()
+        return Fault(f"/{field}", ErrorCode.not_text)
+
+    return read
+
+
+def _indicator(cell: Cell) -> str | Fault:
+    return (
+        _folded(cell) if cell is not CELL_ERROR and isinstance(cell, str) else Fault("/indicator", ErrorCode.not_text)
+    )
+
+
+_READERS: dict[str, Callable[[Cell], Any]] = {
+    "indicator": _indicator,
+    "period": _period,
+    "value": _value,
+    "expected_version": _expected_version,
+    "unit": _text_of("unit"),
+    "note": _note,
+    "evidence_url": _text_of("evidence_url"),
+}

@@ -1,0 +1,139 @@
+"""The columns of a table of values: how they may be headed, and which of them are read."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from app.errors import ErrorCode, Fault, InvalidRequest
+from app.problems import nearest
+from app.types import fold
+
+HEADING_ROWS = 10  # within so many rows the headings are looked for: a title may stand above them
+_LONGEST_SHOWN = 50
+
+
+class Column(NamedTuple):
+    """A column by its field's English name.
+
+    `chinese`: headings it may have, the one that forms print first. `also`: further English ones. Columns that are
+    not `read` are there for people: a form prints them, and a batch may bring them back.
+    """
+
+    name: str
+    chinese: tuple[str, ...]
+    read: bool = True
+    required: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """All headings it may have, its name first."""
+        return (self.name, *self.also, *self.chinese)
+
+
+# what a form prints, in its order
+COLUMNS = (
+    Column("indicator", ("指标编码", "指标", "指标代码"), required=True),
+    Column("indicator_name", ("指标名称",), read=False),
+    Column("target", ("目标任务",), read=False, also=("target_statement",)),
+    Column("measure", ("计量单位",), read=False),
+    Column("goal", ("目标值",), read=False),
+    Column("unit", ("单位编码", "单位", "责任单位", "填报单位"), also=("unit_code",)),
+    Column("unit_name", ("单位名称",), read=False),
+    Column("period", ("期间", "报告期", "时期"), required=True),
+    Column("current", ("现值", "已报数值"), read=False),
+    Column("value", ("数值", "指标值", "值"), required=True),
+    Column("note", ("备注", "说明")),
+    Column("evidence_url", ("佐证材料", "佐证链接", "证明材料")),
+    Column("expected_version", ("预期版本", "版本")),
+)
+# what lists of values hold beside that: one that was saved and corrected may come back
+_LISTED = [
+    Column(name, (), read=False) for name in ("code", "status", "version", "reason", "recorded_at", "recorded_by")
+]
+_REQUIRED = [column for column in COLUMNS if column.required]
+
+
+def _plain(heading: str) -> str:
+    """The form in which headings are compared: width, case, spaces and underscores do not matter."""
+    return re.sub(r"[\s_]", "", fold(heading))
+
+
+_BY_HEADING = {_plain(heading): column for column in (*COLUMNS, *_LISTED) for heading in column.headings}
+
+
+def known_headings(cells: Sequence[str]) -> int:
+    """How many columns of ours the cells of a row would head."""
+    return len({column.name for cell in cells if (column := _BY_HEADING.get(_plain(cell)))})
+
+
+def find_headings(rows: Sequence[Sequence[str]]) -> int | None:
+    """The row (from 0) which heads the most columns of ours, or None where none heads any."""
+    known = [known_headings(row) for row in rows]
+    best = max(known, default=0)
+    return known.index(best) if best else None
+
+
+def read_headings(cells: Sequence[str]) -> list[Column | None]:
+    """The column that each cell heads, None for a blank one.
+
+    Raises: `InvalidRequest` with a fault for each unknown and repeated heading and each required one that is missing.
+    """
+    columns = [_BY_HEADING.get(_plain(cell)) for cell in cells]
+    faults = [*_unknown(cells, columns), *_repeated(cells, columns), *_missing(columns)]
+    if faults:
+        raise InvalidRequest(*faults)
+    return columns
+
+
+def no_headings() -> InvalidRequest:
+    """The refusal of a table in which no row is one of headings."""
+    expected = "; ".join(map(_choices, _REQUIRED))
+    return InvalidRequest(Fault("", ErrorCode.headings_not_found, {"rows": HEADING_ROWS, "headings": expected}))
+
+
+def _unknown(cells: Sequence[str], columns: Sequence[Column | None]) -> Iterator[Fault]:
+    for cell, column in zip(cells, columns, strict=True):
+        if column is None and cell.strip():
+            yield Fault(pointer_to(cell), ErrorCode.unknown_field, {"name": shorten(cell)}, _nearest(cell))
+
+
+def _nearest(cell: str) -> list[str]:
+    """The valid headings most like it; all that can be read where none is like it."""
+    return nearest(cell, [heading for column in COLUMNS for heading in column.headings]) or [
+        column.name for column in COLUMNS if column.read
+    ]
+
+
+def _repeated(cells: Sequence[str], columns: Sequence[Column | None]) -> Iterator[Fault]:
+    first: dict[str, str] = {}
+    for cell, column in zip(cells, columns, strict=True):
+        if column is None:
+            continue
+        other = first.setdefault(column.name, cell)
+        if other is not cell and column.read:
+            params = {"name": shorten(cell), "other": shorten(other)}
+            yield Fault(pointer_to(cell), ErrorCode.heading_repeated, params)
+
+
+def _missing(columns: Sequence[Column | None]) -> Iterator[Fault]:
+    for column in _REQUIRED:
+        if column not in columns:
+            yield Fault(
+                pointer_to(column.name), ErrorCode.heading_missing, {"headings": _choices(column)}, column.headings
+            )
+
+
+def _choices(column: Column) -> str:
+    return " / ".join(column.headings)
+
+
+def shorten(text: str) -> str:
+    """What a cell holds, short enough to be quoted."""
+    text = text.strip()
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def pointer_to(name: str) -> str:
+    """The JSON pointer (RFC 6901) to what has this name."""
+    return "/" + shorten(name).replace("~", "~0").replace("/", "~1")

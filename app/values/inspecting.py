@@ -1,0 +1,205 @@
+"""What must be known of an XLSX before calamine may read it: its size unpacked, and what calamine keeps to itself.
+
+calamine makes room for the whole rectangle around a sheet's cells: two cells in opposite corners, a file of 5 kB, ask
+for 550 GB and end the process. And it gives errors (#N/A) and formulas that were never computed as empty cells.
+"""
+
+import io
+import re
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from posixpath import join, normpath
+from xml.parsers import expat
+
+from app.errors import WorkbookUnreadable
+
+MOST_UNPACKED = 200_000_000  # bytes of all parts together
+MOST_CELLS = 3_000_000  # of a sheet's rectangle
+MOST_WITHOUT_RESULT = 300_000
+_CHUNK = 1 << 18
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_WORKBOOK = "xl/workbook.xml"
+_RELATIONS = "xl/_rels/workbook.xml.rels"
+_REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+# all that reading a broken or hostile archive can raise
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, expat.ExpatError, OSError, EOFError, LookupError, ValueError)
+
+
+class SheetFacts:
+    """The rectangle of a sheet's cells, and which of them have no result: columns by row, both from 0."""
+
+    def __init__(self) -> None:
+        self.without_result: dict[int, list[int]] = {}
+        self._most_left = MOST_WITHOUT_RESULT
+        self._reference: str | None = None  # of the cell, such as C17; its place is worked out where it is needed
+        self._row = self._column = -1
+        self._failed = self._computed = False
+        self._top = self._left = 1 << 30
+        self._bottom = self._right = -1
+        self._counted: tuple[str, set[str]] = ("", set())  # the row and the columns that the rectangle has already
+
+    def check_size(self) -> None:
+        """Raises: `WorkbookUnreadable` where the rectangle is too large."""
+        cells = (self._bottom - self._top + 1) * (self._right - self._left + 1)
+        if self._right >= 0 and cells > MOST_CELLS:
+            raise WorkbookUnreadable(reason=f"{cells} > {MOST_CELLS} cells")
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Take the next element of the sheet's XML."""
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        if name == "c":
+            self._start_cell(attributes)
+        elif name in ("v", "is"):
+            self._extend()
+        elif name == "f" and not self._failed:
+            self._computed = True
+            self._note_no_result()
+        elif name == "row":
+            self._row = int(attributes["r"]) - 1 if "r" in attributes else self._row + 1
+            self._column, self._reference = -1, None
+
+    def _start_cell(self, attributes: dict[str, str]) -> None:
+        reference = attributes.get("r")
+        if reference is None:  # one behind the cell before
+            self._locate()
+            self._column += 1
+        self._reference = reference
+        self._failed, self._computed = attributes.get("t") == "e", False
+        if self._failed:
+            self._note_no_result()
+
+    def _extend(self) -> None:
+        """The cell holds something: it is within the rectangle, and a formula's result."""
+        if self._computed:
+            self._computed = False
+            self.without_result[self._row].pop()
+            self._most_left += 1
+        if self._reference is not None:
+            letters = self._reference.rstrip("0123456789")
+            row, columns = self._counted
+            if letters in columns and self._reference[len(letters) :] == row:
+                return
+            columns.add(letters)
+            self._counted = (self._reference[len(letters) :], columns)
+        self._locate()
+        self._top, self._bottom = min(self._top, self._row), max(self._bottom, self._row)
+        self._left, self._right = min(self._left, self._column), max(self._right, self._column)
+
+    def _locate(self) -> None:
+        """Work out the place of the cell from its reference, if it has one."""
+        if self._reference is None:
+            return
+        match = _REFERENCE.fullmatch(self._reference)
+        if match is None:
+            raise WorkbookUnreadable(reason=f"XML: r={self._reference[:20]}")
+        letters, row = match.groups()
+        self._row, self._column = int(row) - 1, -1
+        for letter in letters:
+            self._column = (self._column + 1) * 26 + ord(letter) - ord("A")
+
+    def _note_no_result(self) -> None:
+        self._locate()
+        self.without_result.setdefault(self._row, []).append(self._column)
+        self._most_left -= 1
+        if self._most_left < 0:
+            raise WorkbookUnreadable(reason=f"> {MOST_WITHOUT_RESULT} cells #N/A")
+
+
+def inspect_workbook(body: bytes) -> dict[str, SheetFacts]:
+    """What is known of each sheet, by its name.
+
+    Raises: `WorkbookUnreadable` for what is no XLSX, is encrypted or broken, or too large once unpacked.
+    """
+    if body.startswith(_OLE):
+        raise WorkbookUnreadable(reason="OLE (XLS, encrypted XLSX)")
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            _check_parts(archive.infolist())
+            found = {_plain(part.filename): _inspect_part(archive, part) for part in archive.infolist()}
+            parts = _parts_of_sheets(archive)
+    except (*_BROKEN, RuntimeError) as error:  # zipfile's word for "encrypted" is RuntimeError
+        raise WorkbookUnreadable(reason=f"{type(error).__name__}: {error}"[:200]) from error
+    return {name: facts for name, part in parts.items() if (facts := found.get(part)) is not None}
+
+
+def _check_parts(parts: list[zipfile.ZipInfo]) -> None:
+    unpacked = sum(part.file_size for part in parts)
+    if unpacked > MOST_UNPACKED:
+        raise WorkbookUnreadable(reason=f"{unpacked} bytes")
+    if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
+        raise WorkbookUnreadable(reason="ZIP: compression")
+    names = Counter(_plain(part.filename) for part in parts)
+    if names[_WORKBOOK] != 1 or names[_RELATIONS] != 1 or max(names.values()) > 1:
+        raise WorkbookUnreadable(reason=_WORKBOOK)
+
+
+def _inspect_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> SheetFacts | None:
+    """What a part tells of its cells, if it is a sheet; any part is unpacked, since its size may be a lie."""
+    facts = SheetFacts()
+    parser = expat.ParserCreate()
+
+    def root(name: str, _attributes: dict[str, str]) -> None:
+        parser.StartElementHandler = facts.start if name.rpartition(":")[2] == "worksheet" else None
+
+    parser.StartElementHandler = root
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    is_xml = True
+    with archive.open(part) as file:
+        while chunk := file.read(_CHUNK):
+            is_xml = is_xml and _parse(parser, chunk)
+    is_xml = is_xml and _parse(parser, b"", True)
+    return facts if is_xml and parser.StartElementHandler == facts.start else None
+
+
+def _parse(parser: expat.XMLParserType, chunk: bytes, final: bool = False) -> bool:
+    try:
+        parser.Parse(chunk, final)
+    except expat.ExpatError:
+        return False
+    return parser.StartElementHandler is not None
+
+
+def _refuse_doctype(*_of: object) -> None:
+    raise WorkbookUnreadable(reason="XML: DOCTYPE")
+
+
+def _parts_of_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The part that each sheet stands in, by the sheet's name."""
+    names = {_plain(name): name for name in archive.namelist()}
+    targets = {
+        one["Id"]: _plain(normpath(join("xl", one["Target"])))
+        for one in _elements(archive, names[_RELATIONS], "Relationship")
+    }
+    sheets = _elements(archive, names[_WORKBOOK], "sheet")
+    parts = {one["name"]: targets[one[_key(one, "id")]] for one in sheets}
+    if len(parts) < len(sheets) or len(set(parts.values())) < len(parts):
+        raise WorkbookUnreadable(reason="XML: sheet")
+    return parts
+
+
+def _elements(archive: zipfile.ZipFile, part: str, wanted: str) -> list[dict[str, str]]:
+    """The attributes of all elements of one name."""
+    found: list[dict[str, str]] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name.rpartition(":")[2] == wanted:
+            found.append(attributes)
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.Parse(archive.read(part), True)
+    return found
+
+
+def _key(attributes: dict[str, str], local: str) -> str:
+    """The attribute's name with its prefix: `r:id`."""
+    return next((key for key in attributes if key.endswith(f":{local}")), local)
+
+
+def _plain(part: str) -> str:
+    """A part's name as names are compared: without case and a leading slash."""
+    return part.replace("\\", "/").lstrip("/").casefold()

@@ -1,0 +1,207 @@
+"""What figures are checked against: the indicators they are for, whose figure each is, and which period it is of.
+
+Everything is looked up for all rows together; what a row asks for is worked out once for all rows that ask the same.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import ARRAY, BindParameter, Text, any_, bindparam, cast, select
+from sqlmodel import Session, col
+
+from app.auth import Caller
+from app.db import fetch, locks_rows
+from app.errors import ErrorCode, InvalidRequest, NotYourUnit, ServiceError, UnitNotAssigned, invalid
+from app.lookups import get_row, not_found
+from app.tables import Assignment, Indicator, Plan, Target
+from app.types import Frequency, Period, parse_period
+from app.units.membership import own_units, reach
+from app.units.names import UnitRow, known_names, match_all, unit_fault, unit_rows
+
+T = TypeVar("T")
+MOST_GUESSES = 200  # of what an unknown word may mean: each takes a search through all that exist
+_CHUNK = 5000
+
+
+class Subject(NamedTuple):
+    """The indicator that a figure is for, with what its target and plan demand."""
+
+    id: int
+    code: str
+    frequency: str | None
+    target_id: int
+    target: str
+    plan_id: int
+    starts_on: date
+    ends_on: date
+    approval_required: bool
+
+
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+# makes all writers of one indicator queue: the version that is read is the one that is replaced. Taken in one order, so
+# that those who write many never wait for each other in a ring; and before the rest is read, which may change meanwhile
+_LOCK = (
+    select(col(Indicator.id))
+    .where(col(Indicator.code) == any_(cast(bindparam("codes"), ARRAY(Text))))
+    .order_by(col(Indicator.id))
+    .with_for_update(key_share=True)
+)
+_SUBJECTS = (
+    select(
+        col(Indicator.id),
+        col(Indicator.code),
+        col(Indicator.frequency),
+        col(Target.id),
+        col(Target.code),
+        col(Plan.id),
+        col(Plan.starts_on),
+        col(Plan.ends_on),
+        col(Plan.approval_required),
+    )
+    .join(Target, col(Target.id) == col(Indicator.target_id))
+    .join(Plan, col(Plan.id) == col(Target.plan_id))
+    .where(col(Indicator.code).in_(_KEYS))
+    .where(col(Indicator.removed_at).is_(None), col(Target.removed_at).is_(None))
+)
+_ANSWERING = select(col(Assignment.target_id), col(Assignment.unit_id)).where(
+    col(Assignment.target_id).in_(_KEYS), col(Assignment.removed_at).is_(None)
+)
+
+
+def lock_subjects(session: Session, codes: Iterable[str]) -> dict[str, Subject]:
+    """The indicators with these codes, which nobody else writes values for before this transaction ends."""
+    wanted = sorted(set(codes))
+    if locks_rows(session):
+        fetch(session, _LOCK, codes=wanted)
+    parts = [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
+    return {row[1]: Subject(*row) for part in parts for row in fetch(session, _SUBJECTS, keys=part)}
+
+
+class Grounds:
+    """The indicators, units and assignments that some rows name, as far as the caller may use them."""
+
+    def __init__(
+        self, session: Session, caller: Caller, indicators: Collection[str], references: Iterable[str | None]
+    ) -> None:
+        self._session, self._caller = session, caller
+        self._subjects = lock_subjects(session, indicators)
+        self._matches = match_all(session, {name for name in references if name is not None})
+        self._own, self._reach = own_units(session, caller), reach(session, caller)
+        self._answering: dict[int, set[int]] = {}
+        targets = list({subject.target_id for subject in self._subjects.values()})
+        for start in range(0, len(targets), _CHUNK):
+            for target, unit in fetch(session, _ANSWERING, keys=targets[start : start + _CHUNK]):
+                self._answering.setdefault(target, set()).add(unit)
+        self._found: dict[object, Any] = {}
+        self._periods: dict[tuple[int, str | None, str], Period] = {}
+        self._guesses = MOST_GUESSES
+        self._names: list[str] = []
+
+    def subject(self, code: str) -> Subject | ServiceError:
+        """The indicator with this code."""
+        known = self._subjects.get(code)
+        return known if known is not None else self._once(code, self._unknown_indicator, code)
+
+    def unit(self, subject: Subject, reference: str | None) -> UnitRow | ServiceError:
+        """The unit whose figure it is, if the caller may speak for it and it answers for the target."""
+        return self._once((subject.target_id, reference), self._unit_of, subject, reference)
+
+    def named(self, reference: str) -> UnitRow | ServiceError:
+        """The one unit of this code, name or alias."""
+        return self._once(("", reference), self._named, reference)
+
+    def period(self, subject: Subject, text: str) -> Period | ServiceError:
+        """The period, if the indicator is reported so and the plan has it."""
+        key = (subject.plan_id, subject.frequency, text)
+        known = self._periods.get(key)
+        if known is None:
+            try:
+                known = self._periods[key] = _checked_period(subject, text)
+            except ServiceError as error:
+                return error
+        return known
+
+    def _once(self, key: object, find: Callable[..., T], *arguments: Any) -> T | ServiceError:
+        found = self._found.get(key)
+        if found is None:
+            try:
+                found = find(*arguments)
+            except ServiceError as error:
+                found = error
+            self._found[key] = found
+        return found
+
+    def _unknown_indicator(self, code: str) -> Subject:
+        if not self._may_guess():
+            raise not_found(Indicator, code, "/indicator", [])
+        get_row(self._session, Indicator, code, "/indicator")  # says what is nearest
+        # it has been restored this very moment
+        self._subjects |= lock_subjects(self._session, [code])
+        return self._subjects[code]
+
+    def _unit_of(self, subject: Subject, reference: str | None) -> UnitRow:
+        answering = self._answering.get(subject.target_id, set())
+        if reference is None:
+            return self._only_unit(subject, answering)
+        unit = self._named(reference)
+        if self._reach is not None and unit.id not in self._reach:
+            raise NotYourUnit(unit=unit.name, client=self._caller.code)
+        if unit.id not in answering:
+            raise UnitNotAssigned(unit=unit.name, target=subject.target)
+        return unit
+
+    def _named(self, reference: str) -> UnitRow:
+        matches = self._matches[reference]
+        if len(matches) != 1:
+            raise InvalidRequest(unit_fault("/unit", reference, matches, self._known_names()))
+        return matches[0]
+
+    def _only_unit(self, subject: Subject, answering: set[int]) -> UnitRow:
+        """The one unit that the caller can mean: of its own units, else of those below them, the one that answers."""
+        below = answering if self._reach is None else answering & self._reach
+        candidates = (self._own & answering) or below
+        if self._own and not candidates:
+            names = "、".join(unit.name for unit in unit_rows(self._session, self._own))
+            raise UnitNotAssigned(unit=names, target=subject.target)
+        units = unit_rows(self._session, candidates)
+        if len(units) != 1:
+            raise invalid("/unit", ErrorCode.unit_needed, [unit.code for unit in units])
+        return units[0]
+
+    def _known_names(self) -> list[str]:
+        """All words that name a unit; none when there have been too many that name none."""
+        if not self._may_guess():
+            return []
+        self._names = self._names or known_names(self._session)
+        return self._names
+
+    def _may_guess(self) -> bool:
+        self._guesses -= 1
+        return self._guesses >= 0
+
+
+def _checked_period(subject: Subject, text: str) -> Period:
+    period = parse_period(text)
+    if period is None:
+        raise invalid("/period", ErrorCode.period_invalid)
+    if subject.frequency is not None and period.frequency != subject.frequency:
+        form = _form(Frequency(subject.frequency), period.last_day)
+        params = {"indicator": subject.code, "frequency": subject.frequency, "form": form}
+        raise invalid("/period", ErrorCode.period_wrong_frequency, [form], **params)
+    if period.first_day < subject.starts_on or period.last_day > subject.ends_on:
+        starts_on, ends_on = subject.starts_on, subject.ends_on
+        raise invalid("/period", ErrorCode.period_outside_plan, starts_on=starts_on, ends_on=ends_on)
+    return period
+
+
+def _form(frequency: Frequency, day: date) -> str:
+    """The period of a frequency that a day lies in: `2023-Q2` for a quarter and 15 June."""
+    forms = {
+        Frequency.year: "",
+        Frequency.half_year: f"-H{(day.month + 5) // 6}",
+        Frequency.quarter: f"-Q{(day.month + 2) // 3}",
+        Frequency.month: f"-{day.month:02}",
+        Frequency.day: f"-{day.month:02}-{day.day:02}",
+    }
+    return f"{day.year:04}{forms[frequency]}"

@@ -1,0 +1,242 @@
+"""The only place that writes values: each is a new version, kept as a revision, told as a change.
+
+Statements carry columns, no mapped objects, and all rows of a request are written together: this is the path that
+every office takes, often.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import FromClause, and_, bindparam, insert, select, update
+from sqlmodel import Session, col
+
+from app.auth import Caller
+from app.bulk import KeySet, fetch_keyed, write_many
+from app.changes.service import record_changes
+from app.counting import recount
+from app.schemas import NamedUnit
+from app.tables import Client, LatestValue, ValueRevision
+from app.tables import Value as ValueTable
+from app.types import Period, ValueStatus
+from app.units.names import UnitRow
+from app.values.schemas import Value
+from app.values.subjects import Subject
+
+Key = tuple[int, str, int]  # indicator, period, unit
+Pair = tuple[int, int]  # indicator, unit
+KEYS = KeySet(indicator_id=int, period=str, unit_id=int)
+_PAIRS = KeySet(indicator_id=int, unit_id=int)
+
+
+class Current(NamedTuple):
+    """The value in force, and who wrote it."""
+
+    value: Decimal
+    note: str | None
+    evidence_url: str | None
+    reason: str | None
+    status: str
+    version: int
+    recorded_at: datetime
+    client_id: int
+    client: str
+
+
+class Place(NamedTuple):
+    """Where a figure stands: the key of its row, and what that names."""
+
+    key: Key
+    subject: Subject
+    unit: UnitRow
+    period: Period
+
+    @classmethod
+    def of(cls, subject: Subject, unit: UnitRow, period: Period) -> "Place":
+        """The place of an indicator, a unit and a period."""
+        return cls((subject.id, period.text, unit.id), subject, unit, period)
+
+
+class Version(NamedTuple):
+    """A value as it is to be from now on; `before` is what it was, None for the first version."""
+
+    place: Place
+    before: Current | None
+    now: Current
+
+
+class Newest(NamedTuple):
+    """The newest value of an indicator and unit that counts; the first three tell which of two is newer."""
+
+    period_end: date
+    recorded_at: datetime
+    period: str
+    value: Decimal
+
+
+def _at_keys(keys: FromClause) -> Any:
+    return (
+        select(
+            col(ValueTable.indicator_id),
+            col(ValueTable.period),
+            col(ValueTable.unit_id),
+            col(ValueTable.value),
+            col(ValueTable.note),
+            col(ValueTable.evidence_url),
+            col(ValueTable.reason),
+            col(ValueTable.status),
+            col(ValueTable.version),
+            col(ValueTable.recorded_at),
+            col(ValueTable.client_id),
+            col(Client.code),
+        )
+        .select_from(keys)
+        .join(
+            ValueTable,
+            and_(
+                col(ValueTable.indicator_id) == keys.c.indicator_id,
+                col(ValueTable.period) == keys.c.period,
+                col(ValueTable.unit_id) == keys.c.unit_id,
+            ),
+        )
+        .join(Client, col(Client.id) == col(ValueTable.client_id))
+    )
+
+
+def _newest_of_pairs(pairs: FromClause) -> Any:
+    return (
+        select(
+            col(LatestValue.indicator_id),
+            col(LatestValue.unit_id),
+            col(LatestValue.period_end),
+            col(LatestValue.recorded_at),
+            col(LatestValue.period),
+            col(LatestValue.value),
+        )
+        .select_from(pairs)
+        .join(
+            LatestValue,
+            and_(col(LatestValue.indicator_id) == pairs.c.indicator_id, col(LatestValue.unit_id) == pairs.c.unit_id),
+        )
+    )
+
+
+_OF_KEY = (
+    col(ValueTable.indicator_id) == bindparam("of_indicator_id"),
+    col(ValueTable.period) == bindparam("of_period"),
+    col(ValueTable.unit_id) == bindparam("of_unit_id"),
+)
+_OF_PAIR = (
+    col(LatestValue.indicator_id) == bindparam("of_indicator_id"),
+    col(LatestValue.unit_id) == bindparam("of_unit_id"),
+)
+_INSERT, _UPDATE, _INSERT_REVISION = insert(ValueTable), update(ValueTable).where(*_OF_KEY), insert(ValueRevision)
+_INSERT_LATEST, _UPDATE_LATEST = insert(LatestValue), update(LatestValue).where(*_OF_PAIR)
+_CONTENT = ("value", "note", "evidence_url", "reason", "status", "version", "recorded_at", "client_id")
+_NEWEST = ("period_end", "recorded_at", "period", "value")
+
+
+def values_at(session: Session, keys: Sequence[Key]) -> dict[Key, Current]:
+    """The values in force at some keys."""
+    return {(row[0], row[1], row[2]): Current(*row[3:]) for row in fetch_keyed(session, _at_keys, KEYS, keys)}
+
+
+def write_versions(session: Session, caller: Caller, versions: Sequence[Version], at: datetime) -> None:
+    """Put versions in force, keep them for good, and tell of them.
+
+    The caller of this function has locked their indicators.
+    """
+    first = [version for version in versions if version.before is None]
+    ends = [version.place.period.last_day for version in first]
+    write_many(session, _INSERT, _keys(first) | {"period_end": ends} | _contents(first))
+    following = [version for version in versions if version.before is not None]
+    write_many(session, _UPDATE, _keys(following, "of_") | _contents(following))
+    requests = {"request_id": [caller.request_id] * len(versions)}
+    write_many(session, _INSERT_REVISION, _keys(versions) | _contents(versions) | requests)
+    _keep_latest(session, versions)
+    record_changes(session, caller, "value", at, list(_changes(versions)))
+
+
+def _keys(versions: Sequence[Version], prefix: str = "") -> dict[str, Sequence[Any]]:
+    return _columns([prefix + name for name in KEYS.parts], [version.place.key for version in versions])
+
+
+def _contents(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
+    # the client's code, which comes last, stands in its own table
+    return _columns(_CONTENT, [version.now for version in versions])
+
+
+def _columns(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    return dict(zip(names, zip(*rows, strict=True), strict=False))
+
+
+def _changes(versions: Sequence[Version]) -> Iterator[tuple[str, str, str, int, int]]:
+    """What happened, as changes tell it: `show` in JSON, put together by hand, since there may be 100,000 of them."""
+    named: dict[int, str] = {}
+    for place, _, now in versions:
+        subject, unit, period = place.subject, place.unit, place.period.text
+        if unit.id not in named:
+            named[unit.id] = unit.named().model_dump_json()
+        code = f"{subject.code}:{unit.code}:{period}"  # codes and periods have nothing in them to be escaped
+        at = now.recorded_at.isoformat().replace("+00:00", "Z")
+        data = (
+            f'{{"code":"{code}","indicator":"{subject.code}","unit":{named[unit.id]},"period":"{period}",'
+            f'"value":{float(now.value)!r},"status":"{now.status}","version":{now.version},"note":{_json(now.note)},'
+            f'"evidence_url":{_json(now.evidence_url)},"reason":{_json(now.reason)},"recorded_at":"{at}",'
+            f'"recorded_by":"{now.client}"}}'
+        )
+        yield now.status, code, data, subject.plan_id, unit.id
+
+
+def _json(text: str | None) -> str:
+    return json.dumps(text, ensure_ascii=False) if text is not None else "null"
+
+
+def _keep_latest(session: Session, versions: Sequence[Version]) -> None:
+    """Note which values are now the newest that count; the rule is in `app.latest`."""
+    counting: dict[Pair, Newest] = {}
+    dropped: dict[Pair, set[str]] = {}
+    for place, _, now in versions:
+        pair = (place.subject.id, place.unit.id)
+        if _counts(place.subject, now.status):
+            newest = Newest(place.period.last_day, now.recorded_at, place.period.text, now.value)
+            counting[pair] = max(newest, counting.get(pair, newest))
+        else:
+            dropped.setdefault(pair, set()).add(place.period.text)
+    rows = fetch_keyed(session, _newest_of_pairs, _PAIRS, list(counting.keys() | dropped.keys()))
+    known: dict[Pair, Newest] = {(row[0], row[1]): Newest(*row[2:]) for row in rows}
+    first = [(*pair, *newest) for pair, newest in counting.items() if pair not in known]
+    newer = [(*pair, *newest) for pair, newest in counting.items() if pair in known and newest[:3] >= known[pair][:3]]
+    write_many(session, _INSERT_LATEST, _columns(("indicator_id", "unit_id", *_NEWEST), first))
+    write_many(session, _UPDATE_LATEST, _columns(("of_indicator_id", "of_unit_id", *_NEWEST), newer))
+    # where the newest one counts no longer, an older one takes its place
+    recount(session, {pair[0] for pair, periods in dropped.items() if pair in known and known[pair].period in periods})
+
+
+def _counts(subject: Subject, status: str) -> bool:
+    return status == ValueStatus.approved or (status == ValueStatus.submitted and not subject.approval_required)
+
+
+def show(place: Place, current: Current) -> Value:
+    """A value as answers show it."""
+    return render_value(place.subject.code, place.unit.named(), place.period.text, current, current.client)
+
+
+def render_value(indicator: str, unit: NamedUnit, period: str, row: Any, client: str) -> Value:
+    """A value as answers show it, from a row with its columns."""
+    return Value.of(
+        code=f"{indicator}:{unit.code}:{period}",
+        indicator=indicator,
+        unit=unit,
+        period=period,
+        value=row.value,
+        status=ValueStatus(row.status),
+        version=row.version,
+        note=row.note,
+        evidence_url=row.evidence_url,
+        reason=row.reason,
+        recorded_at=row.recorded_at,
+        recorded_by=client,
+    )
