@@ -131,8 +131,13 @@ def body_of(part: Part) -> bytes:
 
 
 def _as_json(row: Figure | Named) -> bytes:
-    """A row's JSON; one that was refused goes without a value, and so can never be written."""
+    """A row's JSON; one that was refused goes without a value, and so can never be written.
+
+    A unit that could not be read stays unreadable: without any, the client's own would be meant.
+    """
     fields: dict[str, Any] = {name: getattr(row, name) for name in ("indicator", "period", "unit")}
+    if isinstance(row, Named) and row.unread_unit:
+        fields["unit"] = 0
     if isinstance(row, Figure):
         fields["value"] = float(row.value)  # exact: a figure has at most 15 digits
         fields |= {name: getattr(row, name) for name in ("note", "evidence_url", "expected_version")}

@@ -1,5 +1,6 @@
-"""`python -m bench`: make the database, start both servers, measure, and print the table."""
+"""`python -m bench`: make the database, start the servers, measure, and print the tables."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterable
@@ -12,11 +13,20 @@ from rich.console import Console
 from rich.progress import track
 
 from app.db import Database
+from bench.batches import BATCH_JOBS, MOST_ROUNDS, measure_batches
 from bench.data import SIZES
-from bench.jobs import Job, make_jobs
+from bench.jobs import REQUEST_JOBS, make_jobs
 from bench.machine import watched
-from bench.measure import measure, running_pair
-from bench.report import Facts, print_table, write_markdown
+from bench.measure import Slices, measure, running_pair
+from bench.report import (
+    Facts,
+    Section,
+    batches_section,
+    memory_section,
+    print_sections,
+    requests_section,
+    write_markdown,
+)
 from bench.stores import count_rows, engine_version, opened_store
 
 console = Console(highlight=False)
@@ -45,37 +55,54 @@ def main(
     connections: Annotated[list[int], typer.Option(help="How many at once; may be given several times.")] = [1, 16],  # noqa: B006 - Typer copies it
     job: Annotated[list[str] | None, typer.Option(help="Only this job; may be given several times.")] = None,
 ) -> None:
-    """Measure the service beside a bare Starlette application that answers the same bytes."""
+    """Measure the service beside a bare application that answers the same bytes, and batches beside raw writes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end, however the run does
     try:
-        with opened_store(engine.value, SIZES[size.value], _progress) as url, closing(Database(url)) as database:
+        names = _chosen(job)
+        load = os.getloadavg()[0]
+        amount = SIZES[size.value]
+        with opened_store(engine.value, amount, _progress) as url, closing(Database(url)) as database:
             rows = count_rows(database)
-            jobs = _chosen(make_jobs(database), job)
-            with running_pair(url, jobs, _progress) as pair, watched(pair.service.pid, pair.baseline.pid) as noise:
-                table = measure(pair, database, jobs, connections, rounds, seconds, _progress)
-            facts = Facts(
-                engine=engine_version(database),
-                size=size.value,
-                rounds=rounds,
-                seconds=seconds,
-                noise=noise.cores,
-                rows=rows,
-                bytes=pair.bytes,
-                targets=engine is Engine.sqlite,
-            )
+            with watched() as noise:
+                requests = _requests(url, database, names, connections, Slices(rounds, seconds), engine)
+                batches = _batches(url, database, names, amount.months, rounds)
+            facts = Facts(engine_version(database), size.value, noise.cores, load, rows)
     except RuntimeError as error:
         err.print(str(error), style="red", markup=False)
         sys.exit(1)
-    print_table(console, table, facts)
-    if job is None:
-        err.print(f"Written to bench/results/{write_markdown(table, facts, engine.value).name}.")
+    print_sections(console, [*requests, *batches], facts)
+    stem = f"{engine.value}-{size.value}"
+    for kind, sections, name in ((REQUEST_JOBS, requests, stem), (BATCH_JOBS, batches, f"{stem}-batches")):
+        if set(kind) <= set(names):
+            err.print(f"Written to bench/results/{write_markdown(sections, facts, name).name}.")
 
 
-def _chosen(jobs: list[Job], names: list[str] | None) -> list[Job]:
-    unknown = set(names or ()) - {one.name for one in jobs}
+def _chosen(names: list[str] | None) -> list[str]:
+    known = [*REQUEST_JOBS, *BATCH_JOBS]
+    unknown = set(names or ()) - set(known)
     if unknown:
-        raise RuntimeError(f"no job {', '.join(sorted(unknown))}; there are {', '.join(one.name for one in jobs)}")
-    return [one for one in jobs if not names or one.name in names]
+        raise RuntimeError(f"no job {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return names or known
+
+
+def _requests(
+    url: str, database: Database, names: list[str], connections: list[int], slices: Slices, engine: Engine
+) -> list[Section]:
+    if not set(REQUEST_JOBS) & set(names):
+        return []
+    jobs = [one for one in make_jobs(database) if one.name in names]
+    with running_pair(url, jobs, _progress) as pair:
+        table = measure(pair, database, jobs, connections, slices, _progress)
+    return [requests_section(table, pair.bytes, slices, targets=engine is Engine.sqlite)]
+
+
+def _batches(url: str, database: Database, names: list[str], months: int, rounds: int) -> list[Section]:
+    if not set(BATCH_JOBS) & set(names):
+        return []
+    # a batch takes no second where a slice takes three
+    rounds = min(3 * rounds, MOST_ROUNDS)
+    table, large = measure_batches(url, database, months, rounds, names, _progress)
+    return [*([batches_section(table)] if table else []), *([memory_section(large)] if large else [])]
 
 
 def _progress(things: Iterable[Any], what: str, total: int) -> Iterable[Any]:

@@ -1,4 +1,4 @@
-"""The jobs of a run, each a list of requests that a run goes through by turns; README.md has a table of them."""
+"""The jobs of single requests, each a list that a run goes through by turns; README.md has a table of them."""
 
 import base64
 import http.client
@@ -22,6 +22,7 @@ from bench.data import REPORTER
 from bench.load import FIGURE
 from bench.rows import YEAR
 
+REQUEST_JOBS = ("J1", "J2", "J3", "J5")
 _MOST = 300  # reading requests of a job; each is answered once before anything is measured
 _MOST_WRITES = 3_000
 _PAGE, _FOUND = 50, 20

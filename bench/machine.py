@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +18,26 @@ class Noise:
 
 
 @contextmanager
-def watched(*servers: int) -> Iterator[Noise]:
+def watched() -> Iterator[Noise]:
     """Note what others took of the machine during a block; time that a virtual machine was denied counts too.
 
+    Servers and load generators are not others when they begin and end in the block: they are children of this process.
     The times are those of the processes. The totals in /proc/stat are only sampled, and miss much of what wakes up
     often and briefly, as servers and load generators do.
     """
     noise = Noise()
-    began, before = time.monotonic(), _others_seconds(servers)
+    began, before = time.monotonic(), _others_seconds()
     yield noise
-    after, seconds = _others_seconds(servers), time.monotonic() - began
+    after, seconds = _others_seconds(), time.monotonic() - began
     if before is not None and after is not None:
         noise.cores = max(0.0, after - before) / seconds  # ticks are rounded: nothing may look like less
 
 
-def _others_seconds(servers: Iterable[int]) -> float | None:
-    """What all processes but this one, its children that have ended, and the servers have taken."""
+def _others_seconds() -> float | None:
+    """What all processes but this one and its children that have ended have taken."""
     if not (_PROCESSES / "stat").exists():
         return None
-    own = {os.getpid(), *servers}
-    others = sum(_ticks(path) for path in _PROCESSES.glob("[0-9]*/stat") if int(path.parent.name) not in own)
+    others = sum(_ticks(path) for path in _PROCESSES.glob("[0-9]*/stat") if int(path.parent.name) != os.getpid())
     stolen = int((_PROCESSES / "stat").read_text().split("\n", 1)[0].split()[8])
     return (others + stolen) / os.sysconf("SC_CLK_TCK")
 

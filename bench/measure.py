@@ -75,6 +75,14 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Slices:
+    """How many slices of time each cell of the table has on either server, and how many seconds each is."""
+
+    rounds: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Pair:
     """The two servers, and how many bytes a job's answers have."""
 
@@ -107,8 +115,7 @@ def measure(
     database: Database,
     jobs: Sequence[Job],
     connections: Sequence[int],
-    rounds: int,
-    seconds: float,
+    wanted: Slices,
     progress: Callable[..., Iterable[Any]],
 ) -> list[Measured]:
     """All jobs at all numbers of connections, round after round, so that a slow minute meets all of them.
@@ -118,10 +125,12 @@ def measure(
     table = [Measured(job, number) for job in jobs for number in connections]
     sent = 0
     revisions = _count_revisions(database)
-    slices = [measured for _ in range(rounds) for measured in table]
+    slices = [measured for _ in range(wanted.rounds) for measured in table]
     for measured in progress(slices, "Measuring", len(slices)):
         for server, side in ((pair.service, measured.service), (pair.baseline, measured.baseline)):
-            task = Task(server.port, server.pid, measured.job.requests, measured.connections, seconds, _WARM_UP, sent)
+            task = Task(
+                server.port, server.pid, measured.job.requests, measured.connections, wanted.seconds, _WARM_UP, sent
+            )
             result = _run(task)
             side.results.append(result)
             if server is pair.service and measured.job.writes:

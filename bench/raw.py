@@ -30,7 +30,7 @@ _UPSERT = (
     "SET value = excluded.value, recorded_at = excluded.recorded_at, client_id = excluded.client_id"
 )
 _SQLITE = f'INSERT INTO "values" ({_NAMES}) VALUES ({", ".join("?" * len(_COLUMNS))}) {_UPSERT}'  # noqa: S608
-_SENT = f'CREATE TEMPORARY TABLE sent ON COMMIT DROP AS SELECT {_NAMES} FROM "values" WITH NO DATA'
+_SENT = f'CREATE TEMPORARY TABLE sent ON COMMIT DROP AS SELECT {_NAMES} FROM "values" WITH NO DATA'  # noqa: S608
 _COPY = f"COPY sent ({_NAMES}) FROM STDIN"
 _FROM_SENT = f'INSERT INTO "values" ({_NAMES}) SELECT {_NAMES} FROM sent {_UPSERT}'  # noqa: S608
 _TOTALS = 'SELECT count(*), sum(value) FROM "values" WHERE client_id = {}'

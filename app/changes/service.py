@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.bulk import write_many
+from app.bulk import insert_many
 from app.db import fetch, write
 from app.errors import PreconditionFailed
 from app.etags import etag_listed, etag_of
@@ -85,7 +85,7 @@ def record_changes(
         "request_id": [caller.request_id] * count,
         "data": data,
     }
-    write_many(session, _INSERT, columns)
+    insert_many(session, Change, columns)
 
 
 def refuse_stale(session: Session, resource: str, current: BaseModel, if_match: str | None) -> None:

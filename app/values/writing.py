@@ -5,16 +5,16 @@ every office takes, often.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, and_, bindparam, insert, select, update
+from sqlalchemy import FromClause, and_, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.bulk import KeySet, fetch_keyed, write_many
+from app.bulk import KeySet, fetch_keyed, insert_many, update_many
 from app.changes.service import record_changes
 from app.counting import recount
 from app.schemas import NamedUnit
@@ -123,19 +123,7 @@ def _newest_of_pairs(pairs: FromClause) -> Any:
     )
 
 
-_OF_KEY = (
-    col(ValueTable.indicator_id) == bindparam("of_indicator_id"),
-    col(ValueTable.period) == bindparam("of_period"),
-    col(ValueTable.unit_id) == bindparam("of_unit_id"),
-)
-_OF_PAIR = (
-    col(LatestValue.indicator_id) == bindparam("of_indicator_id"),
-    col(LatestValue.unit_id) == bindparam("of_unit_id"),
-)
-_INSERT, _UPDATE, _INSERT_REVISION = insert(ValueTable), update(ValueTable).where(*_OF_KEY), insert(ValueRevision)
-_INSERT_LATEST, _UPDATE_LATEST = insert(LatestValue), update(LatestValue).where(*_OF_PAIR)
 _CONTENT = ("value", "note", "evidence_url", "reason", "status", "version", "recorded_at", "client_id")
-_NEWEST = ("period_end", "recorded_at", "period", "value")
 
 
 def values_at(session: Session, keys: Sequence[Key]) -> dict[Key, Current]:
@@ -150,17 +138,17 @@ def write_versions(session: Session, caller: Caller, versions: Sequence[Version]
     """
     first = [version for version in versions if version.before is None]
     ends = [version.place.period.last_day for version in first]
-    write_many(session, _INSERT, _keys(first) | {"period_end": ends} | _contents(first))
+    insert_many(session, ValueTable, _keys(first) | {"period_end": ends} | _contents(first))
     following = [version for version in versions if version.before is not None]
-    write_many(session, _UPDATE, _keys(following, "of_") | _contents(following))
+    update_many(session, ValueTable, _keys(following), _contents(following))
     requests = {"request_id": [caller.request_id] * len(versions)}
-    write_many(session, _INSERT_REVISION, _keys(versions) | _contents(versions) | requests)
+    insert_many(session, ValueRevision, _keys(versions) | _contents(versions) | requests)
     _keep_latest(session, versions)
     record_changes(session, caller, "value", at, list(_changes(versions)))
 
 
-def _keys(versions: Sequence[Version], prefix: str = "") -> dict[str, Sequence[Any]]:
-    return _columns([prefix + name for name in KEYS.parts], [version.place.key for version in versions])
+def _keys(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
+    return _columns(KEYS.parts, [version.place.key for version in versions])
 
 
 def _contents(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
@@ -207,12 +195,20 @@ def _keep_latest(session: Session, versions: Sequence[Version]) -> None:
             dropped.setdefault(pair, set()).add(place.period.text)
     rows = fetch_keyed(session, _newest_of_pairs, _PAIRS, list(counting.keys() | dropped.keys()))
     known: dict[Pair, Newest] = {(row[0], row[1]): Newest(*row[2:]) for row in rows}
-    first = [(*pair, *newest) for pair, newest in counting.items() if pair not in known]
-    newer = [(*pair, *newest) for pair, newest in counting.items() if pair in known and newest[:3] >= known[pair][:3]]
-    write_many(session, _INSERT_LATEST, _columns(("indicator_id", "unit_id", *_NEWEST), first))
-    write_many(session, _UPDATE_LATEST, _columns(("of_indicator_id", "of_unit_id", *_NEWEST), newer))
+    first = {pair: newest for pair, newest in counting.items() if pair not in known}
+    newer = {pair: new for pair, new in counting.items() if pair in known and new[:3] >= known[pair][:3]}
+    insert_many(session, LatestValue, _pairs(first) | _newest(first))
+    update_many(session, LatestValue, _pairs(newer), _newest(newer))
     # where the newest one counts no longer, an older one takes its place
     recount(session, {pair[0] for pair, periods in dropped.items() if pair in known and known[pair].period in periods})
+
+
+def _pairs(newest: Mapping[Pair, Newest]) -> dict[str, Sequence[Any]]:
+    return _columns(_PAIRS.parts, list(newest))
+
+
+def _newest(newest: Mapping[Pair, Newest]) -> dict[str, Sequence[Any]]:
+    return _columns(Newest._fields, list(newest.values()))
 
 
 def _counts(subject: Subject, status: str) -> bool:

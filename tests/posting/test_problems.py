@@ -57,6 +57,9 @@ class TestProblems:
             ("xianning-2023.58.7", "市教肓局", "2023-06", "", "n"),
             (EDUCATION, "", "2023-06-31", 1, "", "without a heading"),
             (EDUCATION, "市教育局", "2023-06", "1e99", "\x07"),
+            (EDUCATION, "x" * 300, "2023-08-15", 1, ""),
+            (EDUCATION, "市教育局", "2023-08-16", "?", ""),
+            (EDUCATION, "", "2023-08-17", "?", ""),
         ]
         file = poster.csv([*wrong[:1600], *more, *wrong[1600:]])
         for client in ("admin", "education"):  # who may speak for all units, and who hardly for any
