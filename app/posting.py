@@ -21,10 +21,9 @@ from pydantic import Field
 
 from app.calling import Service
 from app.errors import ErrorCode
-from app.messages import Language, fault_detail
-from app.problems import printable
+from app.messages import Language
 from app.schemas import Whole
-from app.values.batch import Rows, Wrong
+from app.values.batch import Rows, in_words
 from app.values.recording import Figure, Named
 from app.values.schemas import BatchReport, OnError, RowProblem
 
@@ -65,7 +64,7 @@ class _Tally:
         )
         # rows that were refused here are sent only for what else is wrong with them
         rejected = sum(report.rejected for report in reports) - len(self.rows.refused) + len(self.rows.rejected)
-        here = (_in_words(wrong, self.language) for wrong in self.rows.wrong)
+        here = (in_words(wrong, self.language) for wrong in self.rows.wrong)
         return PostReport(
             received=created + updated + unchanged + rejected,
             created=created,
@@ -190,17 +189,3 @@ def _of_the_file(rows: Rows, problems: Iterable[RowProblem]) -> Iterator[RowProb
         elif problem.code != ErrorCode.required and not (named.unread_unit and problem.pointer == "/unit"):
             told = wrong[problem.row]
             yield problem.model_copy(update={name: getattr(told, name) for name in ("indicator", "unit", "period")})
-
-
-def _in_words(wrong: Wrong, language: Language) -> RowProblem:
-    return RowProblem(
-        row=wrong.row,
-        pointer=printable(wrong.fault.pointer),
-        code=wrong.fault.code,
-        detail=printable(fault_detail(wrong.fault, language)),
-        suggestions=list(wrong.fault.suggestions),
-        indicator=wrong.indicator,
-        unit=wrong.unit,
-        period=wrong.period,
-        current=wrong.current,
-    )

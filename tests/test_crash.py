@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,9 +11,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ INDICATOR = "xianning-2023.58.1"
 VALUES = f"{INDICATOR}:xianning-education-bureau"
 WRITERS = 4
 ENOUGH = 120
+CRASHES, ROWS = 3, 20
 
 
 @pytest.fixture
@@ -43,14 +47,15 @@ def durable(engine: str, tmp_path: Path) -> Iterator[Template]:
 
 @dataclass
 class Server:
-    """A served database, and what it acknowledged: `(code, version, figure)`."""
+    """A served database, and what it acknowledged: `(code, version, figure)`; `lives`: how often it was killed before."""
 
     port: int
     key: str
+    lives: int = 0
     acknowledged: list[tuple[str, int, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+    def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """GET, or POST where there is a body."""
         data = json.dumps(body).encode() if body is not None else None
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
@@ -58,19 +63,42 @@ class Server:
         with urllib.request.urlopen(request, timeout=10) as response:
             return response.status, json.load(response)
 
+    def posted_until_it_dies(self, path: str, bodies: Iterable[Any]) -> Iterator[Any]:
+        """The answers to bodies that are posted one after the other, as long as there are any."""
+        for body in bodies:
+            try:
+                _, answer = self.ask(path, body)
+            except urllib.error.HTTPError as refused:
+                self.failures.append(f"{refused.code} {refused.read().decode()}")
+                return
+            except (OSError, ValueError, HTTPException):  # the connection broke, perhaps in the middle of an answer
+                return
+            yield answer
+
     def write_until_it_dies(self, writer: int) -> None:
         """Post figures that grow, each to a value of this writer's own and to one that all writers share."""
-        for figure in range(1, 100_000):
-            for period in (f"2023-05-{writer + 1:02}", "2023-06"):
-                body = {"indicator": INDICATOR, "period": period, "value": writer * 100_000 + figure}
-                try:
-                    _, value = self.ask("/api/v1/values", body)
-                except urllib.error.HTTPError as refused:
-                    self.failures.append(f"{refused.code} {refused.read().decode()}")
-                    return
-                except (OSError, ValueError):  # the connection broke, perhaps in the middle of an answer
-                    return
-                self.acknowledged.append((value["code"], value["version"], value["value"]))
+        bodies = (
+            {"indicator": INDICATOR, "period": period, "value": writer * 100_000 + figure}
+            for figure in range(1, 100_000)
+            for period in (f"2023-05-{writer + 1:02}", "2023-06")
+        )
+        for value in self.posted_until_it_dies("/api/v1/values", bodies):
+            self.acknowledged.append((value["code"], value["version"], value["value"]))
+
+    def write_batches_until_it_dies(self, writer: int) -> None:
+        """Post batches in any order of their rows, each with a figure of its own in all of them."""
+        figures = range((self.lives * WRITERS + writer) * 10_000 + 1, (self.lives * WRITERS + writer + 1) * 10_000)
+        sent: list[int] = []
+
+        def bodies() -> Iterator[list[dict[str, Any]]]:
+            for figure in figures:
+                sent.append(figure)
+                days = random.sample(range(1, 29), ROWS)
+                yield [{"indicator": INDICATOR, "period": f"2023-05-{day:02}", "value": figure} for day in days]
+
+        for report in self.posted_until_it_dies("/api/v1/values/batch", bodies()):
+            assert (report["committed"], report["created"] + report["updated"]) == (True, ROWS)
+            self.acknowledged.append(("batch", ROWS, sent[-1]))
 
 
 @contextmanager
@@ -111,21 +139,25 @@ def kill(process: subprocess.Popen[bytes]) -> None:
         process.wait(10)
 
 
-def crash_while_writing(template: Template, workers: int) -> Server:
+def crash_while_writing(
+    template: Template, workers: int, write: Callable[[Server, int], None], enough: int, lives: int = 0
+) -> Server:
     """Serve, write from several threads, and kill the server in mid-loop."""
     with serving(template, workers) as (process, server):
-        threads = [threading.Thread(target=server.write_until_it_dies, args=(number,)) for number in range(WRITERS)]
+        server.lives = lives
+        threads = [threading.Thread(target=write, args=(server, number)) for number in range(WRITERS)]
         for thread in threads:
             thread.start()
         deadline = time.monotonic() + 15
-        while len(server.acknowledged) < ENOUGH and time.monotonic() < deadline:
+        while len(server.acknowledged) < enough and time.monotonic() < deadline:
             time.sleep(0.005)
+        time.sleep(random.uniform(0, 0.05))
         kill(process)
         for thread in threads:
             thread.join(20)
             assert not thread.is_alive()
     assert server.failures == []
-    assert len(server.acknowledged) >= WRITERS * 4
+    assert len(server.acknowledged) >= min(enough, WRITERS * 4)
     return server
 
 
@@ -158,7 +190,8 @@ class Stored:
 
 
 def test_every_acknowledged_value_survives(durable: Template, engine: str) -> None:
-    server = crash_while_writing(durable, workers=1 if engine == "sqlite" else 2)
+    workers = 1 if engine == "sqlite" else 2
+    server = crash_while_writing(durable, workers, Server.write_until_it_dies, ENOUGH)
     database = Database(durable.url)
     stored = Stored.read(database)
     if engine == "sqlite":
@@ -183,3 +216,23 @@ def test_every_acknowledged_value_survives(durable: Template, engine: str) -> No
         body = {"indicator": INDICATOR, "period": code.rpartition(":")[2], "value": -1}
         status, value = again.ask("/api/v1/values", body)
         assert (status, value["version"]) == (200, page["items"][-1]["version"] + 1)
+
+
+def test_batches_are_there_whole_or_not_at_all(durable: Template, engine: str) -> None:
+    workers, acknowledged = 1 if engine == "sqlite" else 2, set()
+    for lives in range(CRASHES):
+        server = crash_while_writing(durable, workers, Server.write_batches_until_it_dies, enough=10, lives=lives)
+        acknowledged |= {figure for _, _, figure in server.acknowledged}
+        database = Database(durable.url)
+        stored = Stored.read(database)
+        database.close()
+        # each batch has a figure of its own: it stands in all of its rows or in none
+        written = Counter(figure for rows in stored.revisions.values() for _, figure in rows)
+        assert set(written.values()) == {ROWS}
+        assert acknowledged <= set(written)
+        assert Counter(figure for _, _, figure in stored.changes) == written
+        assert stored.values == {period: rows[-1] for period, rows in stored.revisions.items()}
+        for rows in stored.revisions.values():
+            assert [version for version, _ in rows] == list(range(1, len(rows) + 1))
+        last = max(stored.values)
+        assert stored.newest == (last, stored.values[last][1])

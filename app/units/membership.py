@@ -38,11 +38,14 @@ def own_units(session: Session, caller: Caller) -> set[int]:
     return {row[0] for row in fetch(session, _OWN, client=caller.client_id)}
 
 
-def reach(session: Session, caller: Caller) -> set[int] | None:
-    """The units a caller may speak for: its own, their members and descendants; None for all of them (`admin`)."""
+def reach(session: Session, caller: Caller, own: set[int] | None = None) -> set[int] | None:
+    """The units a caller may speak for: its own, their members and descendants; None for all of them (`admin`).
+
+    `own` spares a question where its own units are known.
+    """
     if Scope.admin in caller.scopes:
         return None
-    return _walk(session, own_units(session, caller), _MEMBERS, _CHILDREN)
+    return _walk(session, own if own is not None else own_units(session, caller), _MEMBERS, _CHILDREN)
 
 
 def _walk(session: Session, start: Iterable[int], *steps: Select[int]) -> set[int]:

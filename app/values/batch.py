@@ -187,12 +187,13 @@ def _report(
         committed=committed,
         dry_run=query.dry_run,
         encoding=rows.encoding,
-        problems=[_problem(wrong, language) for wrong in rows.wrong[:MOST_PROBLEMS]],
+        problems=[in_words(wrong, language) for wrong in rows.wrong[:MOST_PROBLEMS]],
         problems_left_out=max(0, len(rows.wrong) - MOST_PROBLEMS),
     )
 
 
-def _problem(wrong: Wrong, language: Language) -> RowProblem:
+def in_words(wrong: Wrong, language: Language) -> RowProblem:
+    """What is wrong with a row, as answers tell it."""
     return RowProblem(
         row=wrong.row,
         pointer=printable(wrong.fault.pointer),
@@ -207,4 +208,4 @@ def _problem(wrong: Wrong, language: Language) -> RowProblem:
 
 
 def _as_table(rows: Rows, language: Language) -> bytes:
-    return render_csv(_PROBLEM_COLUMNS, (_problem(wrong, language).model_dump(mode="json") for wrong in rows.wrong))
+    return render_csv(_PROBLEM_COLUMNS, (in_words(wrong, language).model_dump(mode="json") for wrong in rows.wrong))

@@ -40,8 +40,8 @@ def read_batch(body: bytes, media_type: str, charset: str | None = None) -> Batc
     return Batch(limited(_ndjson_rows(body)), encoding)
 
 
-def _elements(parsed: Any) -> list[Any]:
-    """The list that a JSON body is or holds as `values`."""
+def _elements(parsed: Any) -> tuple[list[Any], str]:
+    """The list that a JSON body is or holds as `values`, and the pointer to it."""
     if isinstance(parsed, dict) and "values" in parsed:
         if len(parsed) > 1:
             raise InvalidRequest(*_unknown_fields(parsed))

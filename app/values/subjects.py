@@ -87,7 +87,8 @@ class Grounds:
         self._session, self._caller = session, caller
         self._subjects = lock_subjects(session, indicators)
         self._matches = match_all(session, {name for name in references if name is not None})
-        self._own, self._reach = own_units(session, caller), reach(session, caller)
+        self._own = own_units(session, caller)
+        self._reach = reach(session, caller, self._own)
         self._answering: dict[int, set[int]] = {}
         targets = list({subject.target_id for subject in self._subjects.values()})
         for start in range(0, len(targets), _CHUNK):
