@@ -32,6 +32,7 @@ from app.errors import (
     Unavailable,
 )
 from app.messages import Language, detail_of, fault_detail, preferred_language, title_of
+from app.periods import nearest_periods
 from app.schemas import Output, example
 from app.types import Json
 
@@ -185,6 +186,7 @@ _PYDANTIC_CODES = {
     "datetime_object_invalid": ErrorCode.time_invalid,
     "timezone_aware": ErrorCode.time_invalid,
 }
+_LONGEST_PERIOD = 30  # in any way of writing it
 _LIMITS = ("min_length", "max_length", "ge", "le")
 
 
@@ -205,6 +207,8 @@ def fault_of(error: Mapping[str, Any], known_names: Iterable[str] = ()) -> Fault
         params["name"] = str(place[-1])
         code = ErrorCode.unknown_parameter if source == "query" else code
         suggestions = nearest(str(place[-1]), known_names)
+    if code is ErrorCode.period_invalid:
+        suggestions = nearest_periods(str(error.get("input"))[:_LONGEST_PERIOD])
     if code is ErrorCode.not_allowed:
         expected = str(context.get("expected", ""))
         choices = [choice.strip(" '") for choice in expected.replace(" or ", ",").split(",")]

@@ -155,7 +155,7 @@ def _measure_memory(url: str, sheets: Sheets, key: str, progress: Progress) -> l
         ("CSV, other figures", as_csv, CSV),
         ("XLSX, other figures", as_xlsx, XLSX),
     ]
-    table = []
+    table: list[Large] = []
     for title, write, media_type in progress(kinds, "Memory", len(kinds)):
         outcome = OTHER.outcome if table else NEW.outcome
         body = write(figures)

@@ -1,6 +1,7 @@
 """A real `zeren serve` for tests that need a process, a socket or a signal."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +45,13 @@ def start_server(
         time.sleep(0.05)
     process.kill()
     raise RuntimeError("zeren serve did not answer")
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """kill -9, the workers too: they are in the process group that was made for them."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
 
 
 @contextmanager

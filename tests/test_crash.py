@@ -1,12 +1,8 @@
 """kill -9 in the middle of writing: what was answered 2xx is there after a restart, and nothing is there by half."""
 
 import json
-import os
 import random
-import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -27,12 +23,13 @@ from app.db import Database
 from app.tables import Change, LatestValue, Value, ValueRevision
 from tests.conftest import Template, _fill
 from tests.postgres import create_database, running_postgres
+from tests.server import free_port, kill, start_server
 
 INDICATOR = "xianning-2023.58.1"
 VALUES = f"{INDICATOR}:xianning-education-bureau"
 WRITERS = 4
 ENOUGH = 120
-CRASHES, ROWS = 3, 20
+CRASHES, ROWS = 2, 20
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def durable(engine: str, tmp_path: Path) -> Iterator[Template]:
 
 @dataclass
 class Server:
-    """A served database, and what it acknowledged: `(code, version, figure)`; `lives`: how often it was killed before."""
+    """A served database, and what it acknowledged: `(code, version, figure)`; it was killed `lives` times before."""
 
     port: int
     key: str
@@ -103,40 +100,13 @@ class Server:
 
 @contextmanager
 def serving(template: Template, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], Server]]:
-    """`zeren serve` in a process group of its own, which is killed at the end if it still lives."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = Path(sys.executable).with_name("zeren")
-    command = [str(program), "serve", "--port", str(port), "--workers", str(workers)]
-    environment = {"ZEREN_DATABASE_URL": template.url, "ZEREN_LOG_LEVEL": "error"}
-    server = Server(port, template.keys["education"])
-    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
-        try:
-            wait_until_ready(process, server)
-            yield process, server
-        finally:
-            kill(process)
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], server: Server) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        assert process.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server did not become ready"
-        try:
-            server.ask("/readyz")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """kill -9, the workers too: they are in the process group that we made for them."""
-    if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+    """`zeren serve`, which is killed at the end if it still lives."""
+    port = free_port()
+    process = start_server(template.url, port, "--workers", str(workers))
+    try:
+        yield process, Server(port, template.keys["education"])
+    finally:
+        kill(process)
 
 
 def crash_while_writing(
@@ -151,7 +121,7 @@ def crash_while_writing(
         deadline = time.monotonic() + 15
         while len(server.acknowledged) < enough and time.monotonic() < deadline:
             time.sleep(0.005)
-        time.sleep(random.uniform(0, 0.05))
+        time.sleep(random.uniform(0, 0.05))  # noqa: S311 - at any instant
         kill(process)
         for thread in threads:
             thread.join(20)

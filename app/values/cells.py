@@ -5,12 +5,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from app.errors import ErrorCode, Fault
 from app.reading_json import to_decimal
-from app.types import parse_period
 from app.values.headings import Column, shorten
 from app.values.rows import RawRow
 
@@ -21,12 +19,6 @@ FILLED_IN = frozenset({"value", "note", "evidence_url"})  # what makes a row of 
 _FIGURE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MEASURED = re.compile(r"[¥$]?([+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?)[^0-9.,]*")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_YEAR_AND_PART = re.compile(
-    r"([0-9]{4})[年/.\-]?(?:([0-9]{1,2})月?|Q([1-4])|第?([1-4一二三四])季度|H([12])|([上下])半年)"
-)
-_DAY = re.compile(r"([0-9]{4})[年/.\-]([0-9]{1,2})[月/.\-]([0-9]{1,2})日?(?: 00?:00(?::00)?)?")
-_YEAR = re.compile(r"([0-9]{4})(?:年|年度|\.0+)")
-_QUARTERS = {"一": "1", "二": "2", "三": "3", "四": "4"}
 
 
 class RowReader:
@@ -88,18 +80,8 @@ def _value(cell: Cell) -> Decimal | Fault:
 
 
 def _period(cell: Cell) -> str | Fault:
-    if isinstance(cell, date):
-        return _period_of_date(cell)
-    return _period_of_text(cell if isinstance(cell, str) else "")
-
-
-@lru_cache(maxsize=1000)  # ten thousand rows are of a few periods
-def _period_of_text(cell: str) -> str | Fault:
-    text = _folded(cell)
-    if parse_period(text) is not None:
-        return text
-    found = [period for period in _meant(text) if parse_period(period) is not None]
-    return Fault("/period", ErrorCode.period_invalid, {}, found)
+    """The period as it stands, if it is text: the check of the field tells what else it may mean."""
+    return _period_of_date(cell) if isinstance(cell, date) else _folded(cell)
 
 
 def _period_of_date(cell: date) -> str | Fault:
@@ -110,24 +92,6 @@ def _period_of_date(cell: date) -> str | Fault:
         return day
     year = [day[:4]] if cell.day == cell.month == 1 else []
     return Fault("/period", ErrorCode.period_invalid, {}, [day[:7], day, *year] if cell.day == 1 else [day])
-
-
-def _meant(text: str) -> list[str]:
-    """What a period that people or spreadsheets write otherwise may mean: `2023年6月`, `2023/6`, `2023年第二季度`."""
-    text = re.sub(r"\s+(?!\d+:)", "", text.upper())
-    if match := _YEAR.fullmatch(text):
-        return [match[1]]
-    if match := _DAY.fullmatch(text):
-        day = f"{match[1]}-{int(match[2]):02}-{int(match[3]):02}"
-        return [day[:7], day] if match[3].lstrip("0") == "1" else [day]
-    if match := _YEAR_AND_PART.fullmatch(text):
-        year, month, quarter, season, half, which = match.groups()
-        if month:
-            return [f"{year}-{int(month):02}"]
-        if quarter or season:
-            return [f"{year}-Q{quarter or _QUARTERS.get(season, season)}"]
-        return [f"{year}-H{half or ('1' if which == '上' else '2')}"]
-    return []
 
 
 def _expected_version(cell: Cell) -> int | Fault:
