@@ -204,9 +204,12 @@ class TestFields:
 
 
 @schemathesis.serializer("application/x-ndjson", "text/csv", XLSX_MEDIA_TYPE)
-def as_it_is(_context: Any, value: str | bytes) -> bytes:
-    """A body that the contract describes as a string."""
-    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+def as_it_is(_context: Any, value: Any) -> bytes:
+    """A body that the contract describes as a string; what is none is sent as JSON writes it."""
+    if isinstance(value, bytes):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def drawn(*, coverage: bool) -> Any:
@@ -232,6 +235,9 @@ def keep(case: schemathesis.Case, api: Api) -> None:
         blamed = {fault["code"] for fault in body["errors"]} or {body["code"]}
     assert "invalid" not in blamed  # a code that says nothing, for what nobody foresaw
     excluded = [CHECKS.get_one("positive_data_acceptance")] if blamed and blamed <= JUDGED else []
+    if response.status_code == 200 and case.operation.path.startswith("/api/v1/values/") and case.method == "POST":
+        # a batch that goes on without its wrong rows refuses them in its report
+        excluded += [CHECKS.get_one("negative_data_rejection")] if response.json().get("rejected") else []
     case.validate_response(response, excluded_checks=excluded, headers=sent["headers"], transport_kwargs=sent)
 
 

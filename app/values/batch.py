@@ -22,6 +22,7 @@ from app.values.schemas import BatchQuery, BatchReport, OnError, RowProblem, Val
 from app.values.writing import write_versions
 
 MOST_PROBLEMS = 1000
+_LONGEST_QUOTED = 200  # as long as any name
 _CHUNK, _MOST_WRITTEN = 1000, 10_000  # rows that are checked, or written, together: what is in memory twice
 _ROWS: TypeAdapter[list[ValueCreate]] = TypeAdapter(list[ValueCreate])
 _FIELDS = list(ValueCreate.model_fields)
@@ -60,7 +61,7 @@ class Rows:
 
     def refuse(self, row: int, faults: Iterable[Fault], *named: object, current: Json | None = None) -> None:
         """Note what is wrong with a row; `named` are its indicator, unit and period, where they can be read."""
-        indicator, unit, period = (printable(word) if isinstance(word, str) else None for word in named)
+        indicator, unit, period = (_quoted(word) if isinstance(word, str) else None for word in named)
         self.wrong += (Wrong(row, fault, indicator, unit, period, current) for fault in faults)
         self.rejected.add(row)
 
@@ -76,8 +77,9 @@ def read_rows(body: bytes, media_type: str, charset: str | None) -> Rows:
     batch = read_batch(body, media_type, charset)
     rows = Rows()
     known: dict[str, str] = {}
+    told: dict[tuple[object, ...], Fault] = {}
     while chunk := list(islice(batch.rows, _CHUNK)):
-        for row, (sent, faults) in zip(chunk, _checked(chunk), strict=True):
+        for row, (sent, faults) in zip(chunk, _checked(chunk, told), strict=True):
             if faults or sent is None:
                 _refuse(rows, row, faults)
                 continue
@@ -89,6 +91,11 @@ def read_rows(body: bytes, media_type: str, charset: str | None) -> Rows:
             rows.figures.append(Figure(row.number, indicator, period, unit, *content))
     rows.blank, rows.encoding, rows.pointer = batch.left_blank, batch.encoding, batch.pointer
     return rows
+
+
+def _quoted(word: str) -> str:
+    """A row's word as its problems show it: each of them, however many there are, and however long it is."""
+    return printable(word if len(word) <= _LONGEST_QUOTED else f"{word[:_LONGEST_QUOTED]}…")
 
 
 def _refuse(rows: Rows, row: RawRow, faults: Sequence[Fault]) -> None:
@@ -103,8 +110,13 @@ def _refuse(rows: Rows, row: RawRow, faults: Sequence[Fault]) -> None:
         rows.refused.append(Named(row.number, indicator, period, unit, "/unit" in wrong))
 
 
-def _checked(chunk: Sequence[RawRow]) -> Iterator[tuple[ValueCreate | None, list[Fault]]]:
-    """Each row's fields, checked, or all that is wrong with them."""
+def _checked(
+    chunk: Sequence[RawRow], told: dict[tuple[object, ...], Fault]
+) -> Iterator[tuple[ValueCreate | None, list[Fault]]]:
+    """Each row's fields, checked, or all that is wrong with them; `told` are the faults of the rows before.
+
+    What is wrong with a hundred thousand rows is most often one thing, which takes longer to tell than to find.
+    """
     fields = [row.fields for row in chunk]
     faults = [list(row.faults) for row in chunk]
     try:
@@ -112,7 +124,8 @@ def _checked(chunk: Sequence[RawRow]) -> Iterator[tuple[ValueCreate | None, list
     except ValidationError as error:
         for one in error.errors(include_url=False):
             number, *place = one["loc"]
-            fault = fault_of({**one, "loc": ("body", *place)}, _FIELDS)
+            kind = (*place, one["type"], one["msg"])
+            fault = told.get(kind) or told.setdefault(kind, fault_of({**one, "loc": ("body", *place)}, _FIELDS))
             # what the reader saw says more than what the check of the same field does
             if not {"", fault.pointer} & {seen.pointer for seen in chunk[int(number)].faults}:
                 faults[int(number)].append(fault)

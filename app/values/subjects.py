@@ -67,6 +67,7 @@ _SUBJECTS = (
 _ANSWERING = select(col(Assignment.target_id), col(Assignment.unit_id)).where(
     col(Assignment.target_id).in_(_KEYS), col(Assignment.removed_at).is_(None)
 )
+_OF_UNITS = _ANSWERING.where(col(Assignment.unit_id).in_(bindparam("units", expanding=True)))
 
 
 def lock_subjects(session: Session, codes: Iterable[str]) -> dict[str, Subject]:
@@ -82,22 +83,34 @@ class Grounds:
     """The indicators, units and assignments that some rows name, as far as the caller may use them."""
 
     def __init__(
-        self, session: Session, caller: Caller, indicators: Collection[str], references: Iterable[str | None]
+        self, session: Session, caller: Caller, indicators: Collection[str], references: Collection[str | None]
     ) -> None:
         self._session, self._caller = session, caller
         self._subjects = lock_subjects(session, indicators)
         self._matches = match_all(session, {name for name in references if name is not None})
         self._own = own_units(session, caller)
         self._reach = reach(session, caller, self._own)
-        self._answering: dict[int, set[int]] = {}
-        targets = list({subject.target_id for subject in self._subjects.values()})
-        for start in range(0, len(targets), _CHUNK):
-            for target, unit in fetch(session, _ANSWERING, keys=targets[start : start + _CHUNK]):
-                self._answering.setdefault(target, set()).add(unit)
+        self._answering = self._who_answers(all(name is not None for name in references))
         self._found: dict[object, Any] = {}
         self._periods: dict[tuple[int, str | None, str], Period] = {}
         self._guesses = MOST_GUESSES
         self._names: list[str] = []
+
+    def _who_answers(self, all_named: bool) -> dict[int, set[int]]:
+        """The units that answer for each target: of those that are named, where every row names one."""
+        named = {match.id for matches in self._matches.values() for match in matches}
+        few = all_named and len(named) <= _CHUNK
+        targets = list({subject.target_id for subject in self._subjects.values()})
+        found: dict[int, set[int]] = {}
+        for start in range(0, len(targets), _CHUNK):
+            some = targets[start : start + _CHUNK]
+            if few:
+                rows = fetch(self._session, _OF_UNITS, keys=some, units=list(named))
+            else:
+                rows = fetch(self._session, _ANSWERING, keys=some)
+            for target, unit in rows:
+                found.setdefault(target, set()).add(unit)
+        return found
 
     def subject(self, code: str) -> Subject | ServiceError:
         """The indicator with this code."""

@@ -163,16 +163,18 @@ def _columns(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> dict[str, S
 def _changes(versions: Sequence[Version]) -> Iterator[tuple[str, str, str, int, int]]:
     """What happened, as changes tell it: `show` in JSON, put together by hand, since there may be 100,000 of them."""
     named: dict[int, str] = {}
+    times: dict[datetime, str] = {}
     for place, _, now in versions:
         subject, unit, period = place.subject, place.unit, place.period.text
         if unit.id not in named:
             named[unit.id] = unit.named().model_dump_json()
         code = f"{subject.code}:{unit.code}:{period}"  # codes and periods have nothing in them to be escaped
-        at = now.recorded_at.isoformat().replace("+00:00", "Z")
+        if now.recorded_at not in times:
+            times[now.recorded_at] = now.recorded_at.isoformat().replace("+00:00", "Z")
         data = (
             f'{{"code":"{code}","indicator":"{subject.code}","unit":{named[unit.id]},"period":"{period}",'
             f'"value":{float(now.value)!r},"status":"{now.status}","version":{now.version},"note":{_json(now.note)},'
-            f'"evidence_url":{_json(now.evidence_url)},"reason":{_json(now.reason)},"recorded_at":"{at}",'
+            f'"evidence_url":{_json(now.evidence_url)},"reason":{_json(now.reason)},"recorded_at":"{times[now.recorded_at]}",'
             f'"recorded_by":"{now.client}"}}'
         )
         yield now.status, code, data, subject.plan_id, unit.id
@@ -187,12 +189,14 @@ def _keep_latest(session: Session, versions: Sequence[Version]) -> None:
     counting: dict[Pair, Newest] = {}
     dropped: dict[Pair, set[str]] = {}
     for place, _, now in versions:
-        pair = (place.subject.id, place.unit.id)
+        indicator, period, unit = place.key
         if _counts(place.subject, now.status):
-            newest = Newest(place.period.last_day, now.recorded_at, place.period.text, now.value)
-            counting[pair] = max(newest, counting.get(pair, newest))
+            newest = Newest(place.period.last_day, now.recorded_at, period, now.value)
+            held = counting.get((indicator, unit))
+            if held is None or held < newest:
+                counting[indicator, unit] = newest
         else:
-            dropped.setdefault(pair, set()).add(place.period.text)
+            dropped.setdefault((indicator, unit), set()).add(period)
     rows = fetch_keyed(session, _newest_of_pairs, _PAIRS, list(counting.keys() | dropped.keys()))
     known: dict[Pair, Newest] = {(row[0], row[1]): Newest(*row[2:]) for row in rows}
     first = {pair: newest for pair, newest in counting.items() if pair not in known}

@@ -251,6 +251,11 @@ class TestExpectedVersion:
         assert snapshot(database) == before
         assert counts(post(api.education, *rows, on_error="skip")) == (4, 1, 1, 0, 2)
 
+    def test_largest_version_there_can_be_is_stale(self, api: Api) -> None:
+        post(api.education, row())
+        response = post(api.education, row(expected_version=2**31 - 1), row("2023-05", expected_version=2**31 - 1))
+        assert problems(response) == [(number, "/expected_version", "stale_version") for number in (1, 2)]
+
     def test_retry_of_the_very_same_rows_is_unchanged(self, api: Api, database: Database) -> None:
         first = [row("2023-01", expected_version=0), row("2023-02", expected_version=0)]
         post(api.education, *first)
