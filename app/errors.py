@@ -50,6 +50,9 @@ class ErrorCode(StrEnum):
     json_too_deep = "json_too_deep"
     json_repeated_field = "json_repeated_field"
     csv_syntax = "csv_syntax"
+    not_in_encoding = "not_in_encoding"
+    charset_wrong = "charset_wrong"
+    several_tables = "several_tables"
     headings_not_found = "headings_not_found"
     heading_missing = "heading_missing"
     heading_repeated = "heading_repeated"
@@ -76,6 +79,7 @@ class ErrorCode(StrEnum):
     time_in_future = "time_in_future"
     date_invalid = "date_invalid"
     not_a_figure = "not_a_figure"
+    percent_cell = "percent_cell"
     figure_not_finite = "figure_not_finite"
     too_many_digits = "too_many_digits"
     period_invalid = "period_invalid"
@@ -301,8 +305,8 @@ class DocumentUnreadable(ServiceError):
 
     status, code = 422, ErrorCode.document_unreadable
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason=reason)
+    def __init__(self, reason: str, *faults: Fault) -> None:
+        super().__init__(*faults, reason=reason)
 
 
 class WorkbookUnreadable(ServiceError):

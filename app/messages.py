@@ -153,12 +153,29 @@ DETAILS: dict[E, Sentence] = {
     E.json_syntax: Sentence(
         "第 {line} 行第 {column} 个字符处不符合 JSON 语法。", "At line {line}, character {column}, it is no JSON."
     ),
-    E.json_not_utf8: Sentence("第 {byte} 个字节起不是 UTF-8 编码。", "From byte {byte} on it is not UTF-8."),
+    E.json_not_utf8: Sentence(
+        "第 {line} 行第 {byte} 个字节起不是 UTF-8 编码。", "From byte {byte} of line {line} on it is not UTF-8."
+    ),
     E.json_too_deep: Sentence("嵌套层数过多。", "It is nested too deep."),
     E.json_repeated_field: Sentence("字段 {name} 在同一对象中出现多次。", "An object has the field {name} twice."),
     E.csv_syntax: Sentence(
         "第 {line} 行不符合 CSV 语法：单元格内的引号须成对，并写作两个引号。",
         "Line {line} is no CSV: quotes come in pairs, and a quote within a quoted cell is written twice.",
+    ),
+    E.not_in_encoding: Sentence(
+        "第 {line} 行“{before}”之后的字节 {byte} 不是 {encoding} 编码，可能被截断或混入了其他编码。",
+        'The byte {byte} in line {line}, after "{before}", is no {encoding}: it may have been cut off, or come from '
+        "another file.",
+    ),
+    E.charset_wrong: Sentence(
+        "Content-Type 声明 charset={charset}，内容却是 {found} 编码。请改为 charset={found}，或去掉 charset 由服务识别。",
+        "Content-Type says charset={charset}, but the body is {found}. Send charset={found}, or none at all: then the "
+        "service finds out.",
+    ),
+    E.several_tables: Sentence(
+        "有不止一张工作表带表头和数据：{sheets}。一次只报一张，请删去其余各张，或分别另存后报送。",
+        "More than one sheet has headings and rows: {sheets}. Send one at a time: delete the others, or save each as "
+        "a file of its own.",
     ),
     E.headings_not_found: Sentence(
         "前 {rows} 行中没有表头。表头至少应有：{headings}。",
@@ -201,6 +218,11 @@ DETAILS: dict[E, Sentence] = {
     E.date_invalid: Sentence("应为日期，如 2023-06-15。", "A day was expected, such as 2023-06-15."),
     E.not_a_figure: Sentence(
         "应为数字，如 46.8；在 JSON 中不带引号。", "A number was expected, such as 46.8; in JSON without quotes."
+    ),
+    E.percent_cell: Sentence(
+        "单元格为百分比格式，显示 {shown}，所存却是其百分之一。请把格式改为“常规”，再按计量单位填写数字：以“%”计的填百分号前的数。",
+        "The cell is formatted as a percentage: it shows {shown}, but holds a hundredth of that. Format it as General "
+        "and type the figure in the indicator's measure: in percent, the number before the sign.",
     ),
     E.figure_not_finite: Sentence("不能是 NaN 或无穷大。", "It cannot be NaN or infinite."),
     E.too_many_digits: Sentence(

@@ -70,6 +70,7 @@ class _Tally:
             created=created,
             updated=updated,
             unchanged=unchanged,
+            unchanged_reopened=sum(report.unchanged_reopened for report in reports),
             rejected=rejected,
             blank=self.rows.blank,
             committed=committed,
@@ -139,8 +140,11 @@ def _as_json(row: Figure | Named) -> bytes:
         fields["unit"] = 0
     if isinstance(row, Figure):
         fields["value"] = float(row.value)  # exact: a figure has at most 15 digits
-        fields |= {name: getattr(row, name) for name in ("note", "evidence_url", "expected_version")}
-    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+        fields["expected_version"] = row.expected_version
+    fields = {name: value for name, value in fields.items() if value is not None}
+    if isinstance(row, Figure):
+        fields |= {name: getattr(row, name) for name in ("note", "evidence_url") if name not in row.unsaid}
+    return json.dumps(fields).encode()
 
 
 def _told(parts: Sequence[Part], step: str, progress: Progress) -> Iterator[tuple[int, Part]]:

@@ -43,14 +43,16 @@ def parse_json(body: bytes) -> Any:
 
     Raises MalformedJson for what is no JSON, is nested too deep, or names a field of an object twice.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        text = body.removeprefix(codecs.BOM_UTF8).decode()
+        text = body.decode()
         try:
             return _FAST.decode(text)
         except InvalidOperation:
             return _CAREFUL.decode(text)
     except UnicodeDecodeError as error:
-        raise MalformedJson(ErrorCode.json_not_utf8, byte=error.start + 1) from error
+        line, byte = body.count(b"\n", 0, error.start) + 1, error.start - body.rfind(b"\n", 0, error.start)
+        raise MalformedJson(ErrorCode.json_not_utf8, line=line, byte=byte) from error
     except json.JSONDecodeError as error:
         raise MalformedJson(ErrorCode.json_syntax, line=error.lineno, column=error.colno) from error
     except RecursionError as error:

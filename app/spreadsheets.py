@@ -67,7 +67,8 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
 def render_csv(columns: Columns, items: Iterable[Json]) -> bytes:
     """Items as CSV (RFC 4180) in UTF-8 with BOM, so that Excel opens it; many values in one cell are joined by `; `.
 
-    Text that a spreadsheet would take for a formula, full-width signs included, gets a leading apostrophe.
+    Text that a spreadsheet would take for a formula, full-width signs included, gets a leading apostrophe. So does
+    such text with apostrophes of its own: to read it, take one off what `is_guarded`.
     """
     out = io.StringIO()
     writer = csv.writer(out)
@@ -172,7 +173,12 @@ def _values_at(value: Any, path: Sequence[str]) -> Iterator[Any]:
 
 def _harmless(value: Any) -> str:
     text = _text(value)
-    return f"'{text}" if isinstance(value, str) and _looks_like_a_formula(text) else text
+    return f"'{text}" if isinstance(value, str) and _looks_like_a_formula(text.lstrip("'")) else text
+
+
+def is_guarded(text: str) -> bool:
+    """Whether our CSV has put an apostrophe before a text."""
+    return text.startswith("'") and _looks_like_a_formula(text.lstrip("'"))
 
 
 def _looks_like_a_formula(text: str) -> bool:

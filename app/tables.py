@@ -18,16 +18,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from app.columns import FigureType, RowId, UtcTime, foreign_key, one_of
-from app.types import (
-    Comparator,
-    Frequency,
-    ImportState,
-    IndicatorKind,
-    Role,
-    UnitKind,
-    ValueStatus,
-    enum_values,
-)
+from app.types import Comparator, Frequency, ImportState, IndicatorKind, Role, UnitKind, ValueStatus, enum_values
 
 metadata = SQLModel.metadata
 _NOT_VALUES = text("resource <> 'value'")
@@ -283,6 +274,7 @@ class Goal(SQLModel, table=True):
         foreign_key("client_id", "clients.id"),
         CheckConstraint("goal_to IS NULL OR goal_to > goal", name="range_order"),
         CheckConstraint("version >= 1", name="version_positive"),
+        one_of("comparator", Comparator),
     )
     indicator_id: int = Field(primary_key=True, sa_type=BigInteger)
     version: int = Field(primary_key=True)
@@ -293,6 +285,7 @@ class Goal(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=UtcTime)
     client_id: int | None = Field(default=None, sa_type=BigInteger)
     request_id: str
+    comparator: str
 
 
 class Value(SQLModel, table=True):

@@ -17,16 +17,15 @@ from app.calling import PostingError, Service
 from app.posting import PostReport, post_rows
 from app.posting import Progress as Told
 from app.settings import Settings
-from app.spreadsheets import list_columns, render_csv
+from app.spreadsheets import render_csv
 from app.terminal import Format, err, fail, out, own_language
-from app.values.batch import read_rows
+from app.values.batch import PROBLEM_COLUMNS, read_rows
 from app.values.formats import CSV_TYPE, JSON_TYPE, NDJSON_TYPES, XLSX_TYPE
 from app.values.rows import MOST_ROWS
-from app.values.schemas import OnError, RowProblem
+from app.values.schemas import OnError
 
 values = typer.Typer(no_args_is_help=True, help="Post figures to a running service.")
 MOST_SHOWN = 50
-_COLUMNS = [column for column in list_columns(RowProblem) if column != ("current",)]
 _GOES_ON = "What is written stays; run the same command again, and it goes on where it stopped."
 
 
@@ -94,7 +93,7 @@ def post(
         why = str(error) or "Interrupted."
         fail(f"{why}\n{_GOES_ON}" if step == "writing" else f"{why}\nNothing was written.")
     if problems is not None:
-        problems.write_bytes(render_csv(_COLUMNS, (one.model_dump(mode="json") for one in report.problems)))
+        problems.write_bytes(render_csv(PROBLEM_COLUMNS, (one.model_dump(mode="json") for one in report.problems)))
     _print(report, output)
     if report.rejected:
         raise typer.Exit(1)

@@ -134,7 +134,7 @@ class Maker:
             indicator = indicator_row(len(self._rows[Indicator]) + 1, key, f"{code}.{ordinal}", ordinal, clause)
             indicator |= {"name": name, "measure": measure, "comparator": comparator}
             self._rows[Indicator].append(indicator | {"each_member": count == _THROUGH_GROUP})
-            self._rows[Goal].append(goal_row(indicator["id"], goal))
+            self._rows[Goal].append(goal_row(indicator["id"], goal) | {"comparator": comparator})
             self._measured.append((indicator["id"], [unit for unit, _ in assigned]))
             clauses.append(clause)
         self._rows[Target].append(target_row(key, plan, code, place, draw_statement(self._random, clauses)))

@@ -45,6 +45,7 @@ BREAKS: dict[str, dict[str, Any]] = {
     "ck_indicators_goal_version_positive": {"goal_version": 0},
     "ck_goals_range_order": {"goal": Decimal(46), "goal_to": Decimal(46)},
     "ck_goals_version_positive": {"version": 0},
+    "ck_goals_comparator_known": {"comparator": ">="},
     "ck_values_status_known": {"status": "lost"},
     "ck_values_version_positive": {"version": 0},
     "ck_value_revisions_status_known": {"status": "lost"},

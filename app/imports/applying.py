@@ -22,7 +22,7 @@ from app.indicators.schemas import IndicatorQuery
 from app.indicators.service import add_goal, list_indicators
 from app.tables import Goal, Indicator, LatestValue, Plan, Target, TargetUnit
 from app.targets.service import add_units, record_targets, reword, set_units
-from app.types import Role, fold
+from app.types import Comparator, Role, fold
 
 REVISION_REASON = "方案文件更正"
 _PAGE = 1000
@@ -201,15 +201,28 @@ class Importer:
         said = before.model_dump() if before is not None else {}
         new = {name: value for name, value in _fields(now).items() if value not in (said.get(name), getattr(row, name))}
         moved = {name: value for name, value in place.items() if value != getattr(row, name)}
+        compared_by = row.comparator
         for name, value in (new | moved).items():
             setattr(row, name, value)
-        goal = self.goals[row.id]
-        revised = (now.goal, now.goal_to) not in ((said.get("goal"), said.get("goal_to")), (goal.goal, goal.goal_to))
-        if revised:
-            add_goal(self.session, self.caller, row, now.goal, now.goal_to, self.at, REVISION_REASON, None)
-        if new or moved or back:
+        revised = self._set_goal(now, before, row)
+        if new or moved or back or row.comparator != compared_by:
             self.done.indicators.append((row, "created" if back else "changed"))
         return bool(new) or back or revised
+
+    def _set_goal(self, now: ImportedIndicator, before: ImportedIndicator | None, row: Indicator) -> bool:
+        """Revise an indicator's goal where its figures or its comparator are other ones now."""
+        goal = self.goals[row.id]
+        figures = stands = (goal.goal, goal.goal_to)
+        printed = (now.goal, now.goal_to)
+        if before is None or printed != (before.goal, before.goal_to):
+            figures = printed
+        if (row.comparator == Comparator.range) != (figures[1] is not None):
+            # one is the document's, the other an administrator's: together they mean nothing
+            row.comparator, figures = now.comparator, printed
+        if (row.comparator, *figures) == (goal.comparator, *stands):
+            return False
+        add_goal(self.session, self.caller, row, *figures, self.at, REVISION_REASON, None)
+        return True
 
     def _add_indicator(self, target: Target, now: ImportedIndicator) -> None:
         """A row with the next code of its target; removed ones keep theirs. Keys and goals follow for all at once."""
@@ -243,6 +256,7 @@ class Importer:
                 recorded_at=self.at,
                 client_id=self.caller.client_id,
                 request_id=self.caller.request_id,
+                comparator=row.comparator,
             )
             for row, now in self._new
         )

@@ -76,7 +76,8 @@ def update_indicator(
     """Change an indicator.
 
     JSON merge patch (RFC 7396); the facts of `quality` are merged one by one. The goal is not a field here: it is
-    revised by a new record with reason and document.
+    revised by a new record with reason and document. Another `comparator` changes what the goal asks for, so it makes
+    a revision with the same figures; where it has a reason or other figures, revise the goal instead.
     """
     return service.update_indicator(session, caller, indicator, body, if_match)
 
@@ -85,7 +86,8 @@ def update_indicator(
 def list_goals(session: ReadSession, indicator: IndicatorPath, query: Annotated[ListQuery, Query()]) -> GoalPage:
     """List the goals of an indicator.
 
-    Every revision of its goal, oldest first: the figure before and after, who revised it, why and by which document.
+    Every revision of its goal, oldest first: figures and comparator before and after, who revised it, why and by which
+    document.
     """
     return service.list_goals(session, indicator, query)
 

@@ -15,6 +15,7 @@ Measure = Annotated[str, StringConstraints(min_length=1, max_length=50), AfterVa
 _NAME = shown("What is measured.", "公办幼儿园在园幼儿占比")
 _MEASURE = shown("The unit of measure, as printed.", "%")
 _COMPARATOR = shown("How a value is compared with the goal; `range` lies between `goal` and `goal_to`.", "gt")
+_OTHER_COMPARATOR = f"{_COMPARATOR['description']} Another one is a revision of the goal, without reason and document."
 _KIND = shown("`level`: the figure itself counts. `increase`: what was added during the plan counts.", "level")
 _GOAL = shown("The figure to reach, in `measure`.", 46)
 _GOAL_TO = shown("The upper end of the goal: for the comparator `range`, and only for it.", None)
@@ -121,7 +122,7 @@ class IndicatorUpdate(Input):
 
     name: Name = Field(default=None, **_NAME)
     measure: Measure = Field(default=None, **_MEASURE)
-    comparator: Comparator = Field(default=None, **_COMPARATOR)
+    comparator: Comparator = Field(default=None, **_COMPARATOR | {"description": _OTHER_COMPARATOR})
     kind: IndicatorKind = Field(default=None, **_KIND)
     baseline: Figure | None = Field(default=None, **_BASELINE)
     each_member: bool = Field(default=None, strict=True, **_EACH_MEMBER)
@@ -157,6 +158,10 @@ class Goal(Output):
     previous_goal: Figure | None = Field(description="The goal before; null for the first revision.", examples=[45])
     previous_goal_to: Figure | None = Field(
         description="The upper end of the goal before, where it was a range.", examples=[None]
+    )
+    comparator: Comparator = Field(**_COMPARATOR)
+    previous_comparator: Comparator | None = Field(
+        description="How values were compared with the goal before; null for the first revision.", examples=["gt"]
     )
     reason: str | None = Field(**_REASON)
     document_number: str | None = Field(**_DOCUMENT_NUMBER)

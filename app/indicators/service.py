@@ -147,7 +147,10 @@ def update_indicator(
     session.flush()  # what is rendered next is read from the database
     if _shown(session, row) == before:
         return before
-    return written_indicator(session, caller, row, "changed", moment(session))
+    at = moment(session)
+    if row.comparator != before.comparator:
+        add_goal(session, caller, row, before.goal, before.goal_to, at, None, None)  # the figures ask for other values
+    return written_indicator(session, caller, row, "changed", at)
 
 
 def merge_quality(stands: Facts | None, patch: Facts | None) -> Facts | None:
@@ -200,7 +203,7 @@ def revise_goal(session: Session, caller: Caller, code: str, body: GoalCreate) -
     row.comparator = comparator
     goal = add_goal(session, caller, row, body.goal, body.goal_to, at, body.reason, body.document_number)
     if other:
-        written_indicator(session, caller, row, "changed", at)  # a goal's own record does not tell the comparator
+        written_indicator(session, caller, row, "changed", at)  # the comparator is a field of both
     return goal, True
 
 
@@ -214,7 +217,10 @@ def add_goal(
     reason: str | None,
     document_number: str | None,
 ) -> Goal:
-    """Put a new goal in force; the ones before it stay as history. Its change is recorded."""
+    """Put a new goal in force, with the indicator's comparator; the ones before it stay as history.
+
+    Its change is recorded.
+    """
     row.goal_version += 1
     row.updated_at = at
     _add_goal_row(session, caller, row, goal, goal_to, at, reason, document_number)
@@ -245,6 +251,7 @@ def _add_goal_row(
         recorded_at=at,
         client_id=caller.client_id,
         request_id=caller.request_id,
+        comparator=row.comparator,
     )
     session.add(added)
 
@@ -310,6 +317,8 @@ def _render_goal(indicator: str, goal: GoalTable, previous: GoalTable | None, cl
         goal_to=goal.goal_to,
         previous_goal=previous.goal if previous is not None else None,
         previous_goal_to=previous.goal_to if previous is not None else None,
+        comparator=Comparator(goal.comparator),
+        previous_comparator=Comparator(previous.comparator) if previous is not None else None,
         reason=goal.reason,
         document_number=goal.document_number,
         recorded_at=goal.recorded_at,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from sqlmodel import Session
@@ -16,7 +16,7 @@ from app.problems import MOST_FAULTS, fault_of, printable
 from app.spreadsheets import list_columns, render_csv
 from app.types import Json
 from app.values.formats import read_batch
-from app.values.recording import Figure, Named, Outcome, judge_figures
+from app.values.recording import REOPENED, Figure, Named, Outcome, judge_figures
 from app.values.rows import RawRow
 from app.values.schemas import BatchQuery, BatchReport, OnError, RowProblem, ValueCreate
 from app.values.writing import write_versions
@@ -26,7 +26,8 @@ _LONGEST_QUOTED = 200  # as long as any name
 _CHUNK, _MOST_WRITTEN = 1000, 10_000  # rows that are checked, or written, together: what is in memory twice
 _ROWS: TypeAdapter[list[ValueCreate]] = TypeAdapter(list[ValueCreate])
 _FIELDS = list(ValueCreate.model_fields)
-_PROBLEM_COLUMNS = [column for column in list_columns(RowProblem) if column != ("current",)]
+_MOST_UNKNOWN = 20
+PROBLEM_COLUMNS = [column for column in list_columns(RowProblem) if column != ("current",)]
 # the field to blame where a refusal names none
 _POINTERS: dict[type[ServiceError], str] = {
     NotYourUnit: "/unit",
@@ -76,19 +77,13 @@ def read_rows(body: bytes, media_type: str, charset: str | None) -> Rows:
     """The rows of a request's body; see `app.values.formats` for what they may be written in."""
     batch = read_batch(body, media_type, charset)
     rows = Rows()
-    known: dict[str, str] = {}
     told: dict[tuple[object, ...], Fault] = {}
     while chunk := list(islice(batch.rows, _CHUNK)):
         for row, (sent, faults) in zip(chunk, _checked(chunk, told), strict=True):
             if faults or sent is None:
                 _refuse(rows, row, faults)
                 continue
-            # thousands of rows name the same few things: each word is kept once
-            indicator = known.setdefault(sent.indicator, sent.indicator)
-            period = known.setdefault(sent.period, sent.period)
-            unit = known.setdefault(sent.unit, sent.unit) if sent.unit is not None else None
-            content = (sent.value, sent.note, sent.evidence_url, sent.expected_version)
-            rows.figures.append(Figure(row.number, indicator, period, unit, *content))
+            rows.figures.append(Figure.of(sent, row.number))
     rows.blank, rows.encoding, rows.pointer = batch.left_blank, batch.encoding, batch.pointer
     return rows
 
@@ -110,6 +105,14 @@ def _refuse(rows: Rows, row: RawRow, faults: Sequence[Fault]) -> None:
         rows.refused.append(Named(row.number, indicator, period, unit, "/unit" in wrong))
 
 
+def _bounded(fields: dict[str, Any]) -> dict[str, Any]:
+    """A row's fields, but of thousands that do not exist only the first few: they are enough to refuse it."""
+    if len(fields) <= len(_FIELDS) + _MOST_UNKNOWN:
+        return fields
+    unknown = islice((name for name in fields if name not in _FIELDS), _MOST_UNKNOWN)
+    return {name: fields[name] for name in (*(name for name in _FIELDS if name in fields), *unknown)}
+
+
 def _checked(
     chunk: Sequence[RawRow], told: dict[tuple[object, ...], Fault]
 ) -> Iterator[tuple[ValueCreate | None, list[Fault]]]:
@@ -117,7 +120,7 @@ def _checked(
 
     What is wrong with a hundred thousand rows is most often one thing, which takes longer to tell than to find.
     """
-    fields = [row.fields for row in chunk]
+    fields = [_bounded(row.fields) for row in chunk]
     faults = [list(row.faults) for row in chunk]
     try:
         return zip(_ROWS.validate_python(fields), faults, strict=True)
@@ -195,6 +198,7 @@ def _report(
         created=created,
         updated=len(written) - created,
         unchanged=len(good) - len(written),
+        unchanged_reopened=sum(map(_stays_reopened, good)),
         rejected=len(rows.rejected),
         blank=rows.blank,
         committed=committed,
@@ -203,6 +207,10 @@ def _report(
         problems=[in_words(wrong, language) for wrong in rows.wrong[:MOST_PROBLEMS]],
         problems_left_out=max(0, len(rows.wrong) - MOST_PROBLEMS),
     )
+
+
+def _stays_reopened(outcome: Outcome) -> bool:
+    return outcome.version is None and outcome.current is not None and outcome.current.status in REOPENED
 
 
 def in_words(wrong: Wrong, language: Language) -> RowProblem:
@@ -221,4 +229,4 @@ def in_words(wrong: Wrong, language: Language) -> RowProblem:
 
 
 def _as_table(rows: Rows, language: Language) -> bytes:
-    return render_csv(_PROBLEM_COLUMNS, (in_words(wrong, language).model_dump(mode="json") for wrong in rows.wrong))
+    return render_csv(PROBLEM_COLUMNS, (in_words(wrong, language).model_dump(mode="json") for wrong in rows.wrong))

@@ -9,11 +9,21 @@ from typing import Any
 
 from app.errors import ErrorCode, Fault
 from app.reading_json import to_decimal
+from app.spreadsheets import is_guarded
 from app.values.headings import Column, shorten
 from app.values.rows import RawRow
 
 Cell = object  # text, or what else a spreadsheet can hold: a number, a date, a truth value, `CELL_ERROR`
 CELL_ERROR = "#ERROR!"  # stands for #N/A, #REF! and the like; told from text by being this very object
+
+
+
+class Percent(str):
+    """A number in a cell that shows it as a percentage, as it is shown: 0.468 as `46.8%`."""
+
+    __slots__ = ()
+
+
 FILLED_IN = frozenset({"value", "note", "evidence_url"})  # what makes a row of a form more than a blank one
 
 _FIGURE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -30,13 +40,15 @@ class RowReader:
     def __init__(self, columns: Sequence[Column | None], *, guarded: bool) -> None:
         readers = _READERS | {"note": _guarded_note} if guarded else _READERS
         self._columns = [(column.name, readers.get(column.name)) if column else ("", None) for column in columns]
+        self._stand_ins = [(place, column.stands_for) for place, column in enumerate(columns) if column and column.stands_for]
         self._bare = {place for place, column in enumerate(columns) if column is None}
 
     def read(self, number: int, cells: Sequence[Cell]) -> RawRow | None:
         """The row, or None for one that has nothing in it."""
         fields: dict[str, Any] = {}
         faults: list[Fault] = []
-        for (name, reader), cell in zip(self._columns, cells, strict=False):
+        given = [(name, reader, cell) for (name, reader), cell in zip(self._columns, cells, strict=False)]
+        for name, reader, cell in given:
             if cell == "" or (isinstance(cell, str) and cell.isspace()) or reader is None:
                 continue
             found = fields[name] = reader(cell)
@@ -76,7 +88,10 @@ def _value(cell: Cell) -> Decimal | Fault:
     # a minus sign as printers set it, a space between thousands
     plain = re.sub(r"(?<=[0-9]) (?=[0-9]{3})", ",", text.replace("\N{MINUS SIGN}", "-"))
     measured = _MEASURED.fullmatch(plain)
-    return Fault("/value", ErrorCode.not_a_figure, {}, [measured[1].replace(",", "")] if measured else [])
+    suggestions = [measured[1].replace(",", "")] if measured else []
+    if isinstance(cell, Percent):
+        return Fault("/value", ErrorCode.percent_cell, {"shown": cell}, suggestions)
+    return Fault("/value", ErrorCode.not_a_figure, {}, suggestions)
 
 
 def _period(cell: Cell) -> str | Fault:
@@ -108,10 +123,7 @@ def _note(cell: Cell) -> str | Fault:
 def _guarded_note(cell: Cell) -> str | Fault:
     """The note without the apostrophe that our CSV puts before text which a spreadsheet would take for a formula."""
     note = _note(cell)
-    if isinstance(note, str) and note.startswith("'"):
-        guarded = unicodedata.normalize("NFKC", note[1:2]) in ("=", "+", "-", "@", "\t", "\r")
-        return note[1:] if guarded else note
-    return note
+    return note[1:] if isinstance(note, str) and is_guarded(note) else note
 
 
 def _text_of(field: str) -> Callable[[Cell], str | Fault]:

@@ -1,9 +1,10 @@
 """Recording values: whether a figure may be written, whether it says anything new, and its next version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from sys import intern
 from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, and_, select
@@ -12,7 +13,7 @@ from sqlmodel import Session, col
 from app.auth import Caller
 from app.bulk import KeySet, fetch_keyed
 from app.db import moment
-from app.errors import ErrorCode, ServiceError, StaleVersion, invalid
+from app.errors import ErrorCode, InvalidRequest, ServiceError, StaleVersion, invalid
 from app.tables import ValueRevision
 from app.types import ValueStatus
 from app.values.schemas import Value, ValueCreate
@@ -20,12 +21,16 @@ from app.values.subjects import Grounds, Subject
 from app.values.writing import Current, Key, Place, Version, show, values_at, write_versions
 
 MOST_NAMED = 5  # of the rows that repeat each other, in the words to one of them
-_REPOSTABLE = (ValueStatus.returned, ValueStatus.withdrawn)
+REOPENED = (ValueStatus.returned, ValueStatus.withdrawn)  # what was sent back or taken back may be recorded again
+_SAID = {"note", "evidence_url"}  # beside the figure, where a request says anything of them
 _REVISIONS = KeySet(indicator_id=int, period=str, unit_id=int, version=int)
 
 
 class Figure(NamedTuple):
-    """A figure as a request sends it, its fields checked one by one; `row` is its number in a batch, from 1."""
+    """A figure as a request sends it, its fields checked one by one.
+
+    `row` is its number in a batch, from 1; `unsaid` are the fields beside the figure that the request does not have.
+    """
 
     row: int
     indicator: str
@@ -35,16 +40,40 @@ class Figure(NamedTuple):
     note: str | None
     evidence_url: str | None
     expected_version: int | None
+    unsaid: Collection[str]
 
-    @property
-    def content(self) -> tuple[Decimal, str | None, str | None]:
-        """What is kept of it."""
-        return self.value, self.note, self.evidence_url
+    def content(self, current: Current | None) -> tuple[Decimal, str | None, str | None]:
+        """What is kept of it: what it leaves unsaid of the figure that stands already stays as it is."""
+        if current is None or self.value != current.value:
+            return self.value, self.note, self.evidence_url
+        note = current.note if "note" in self.unsaid else self.note
+        return self.value, note, current.evidence_url if "evidence_url" in self.unsaid else self.evidence_url
+
+    def says(self, value: Decimal, note: str | None, evidence_url: str | None) -> bool:
+        """Whether this is what it says; of what it leaves unsaid it says nothing else."""
+        return (
+            self.value == value
+            and (self.note == note or "note" in self.unsaid)
+            and (self.evidence_url == evidence_url or "evidence_url" in self.unsaid)
+        )
 
     @classmethod
-    def of(cls, body: ValueCreate) -> "Figure":
-        """The figure in a request's body."""
-        return cls(1, *(getattr(body, name) for name in cls._fields[1:]))
+    def of(cls, body: ValueCreate, row: int = 1) -> "Figure":
+        """The figure in a request's body, or in a row of it."""
+        # thousands of rows name the same few things: each word is kept once
+        unit = intern(body.unit) if body.unit is not None else None
+        unsaid = _SAID - body.model_fields_set
+        return cls(
+            row,
+            intern(body.indicator),
+            intern(body.period),
+            unit,
+            body.value,
+            body.note,
+            body.evidence_url,
+            body.expected_version,
+            unsaid,
+        )
 
 
 class Named(NamedTuple):
@@ -165,9 +194,14 @@ def _repetition(row: Figure | Named, rows: Sequence[int]) -> list[ServiceError]:
     """What is wrong with a row whose key stands in other rows, too; a few of them are named."""
     if len(rows) == 1:
         return []
-    others = [str(other) for other in islice((other for other in rows if other != row.row), MOST_NAMED + 1)]
+    return [row_repeated(row.row, rows)]
+
+
+def row_repeated(row: int, rows: Sequence[int]) -> InvalidRequest:
+    """The refusal of a row that says the same as others; a few of them are named."""
+    others = [str(other) for other in islice((other for other in rows if other != row), MOST_NAMED + 1)]
     others[MOST_NAMED:] = ["…"] * (len(others) > MOST_NAMED)
-    return [invalid("", ErrorCode.row_repeated, rows=", ".join(others))]
+    return invalid("", ErrorCode.row_repeated, rows=", ".join(others))
 
 
 def _judge(caller: Caller, figure: Figure, place: Place, current: Current | None, at: datetime) -> Outcome:
@@ -177,7 +211,7 @@ def _judge(caller: Caller, figure: Figure, place: Place, current: Current | None
     if figure.expected_version not in (None, version):
         return Outcome(place, None, current, [_stale(figure, place, current)])
     status = ValueStatus.submitted.value
-    now = next_version(caller, current, figure.content, status, None, at)
+    now = next_version(caller, current, figure.content(current), status, None, at)
     return Outcome(place, Version(place, current, now), current)
 
 
@@ -188,10 +222,10 @@ def _says_the_same(caller: Caller, figure: Figure, current: Current) -> bool:
     answer was lost. A figure that was returned or withdrawn and is sent again with the version that says so is meant
     to stand again.
     """
-    if figure.content != (current.value, current.note, current.evidence_url):
+    if not figure.says(*current[:3]):
         return False
     if figure.expected_version == current.version:
-        return current.status not in _REPOSTABLE
+        return current.status not in REOPENED
     retried = current.version - 1 if current.client_id == caller.client_id else None
     return figure.expected_version in (None, retried)
 
@@ -215,11 +249,11 @@ def _pardon_retries(
     late: dict[tuple[int, str, int, int], int] = {}
     for number, (figure, outcome) in enumerate(zip(figures, judged, strict=True)):
         stale = outcome.refusals and isinstance(outcome.refusals[0], StaleVersion)
-        if stale and outcome.place and outcome.current and figure.content == outcome.current[:3]:
+        if stale and outcome.place and outcome.current and figure.says(*outcome.current[:3]):
             late[*outcome.place.key, (figure.expected_version or 0) + 1] = number
     for *key, client_id, value, note, evidence_url in fetch_keyed(session, _written, _REVISIONS, list(late)):
         number = late[tuple(key)]
-        if client_id == caller.client_id and figures[number].content == (value, note, evidence_url):
+        if client_id == caller.client_id and figures[number].says(value, note, evidence_url):
             judged[number] = judged[number]._replace(refusals=())
     return judged
 

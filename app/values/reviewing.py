@@ -1,6 +1,7 @@
 """Review: values are approved, returned with a reason, or withdrawn; each step is a version of its own."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlmodel import Session
@@ -13,7 +14,7 @@ from app.types import ValueStatus, parse_period
 from app.units.membership import reach
 from app.units.names import units_with_codes
 from app.values.batch import Rows, settle
-from app.values.recording import Outcome, next_version
+from app.values.recording import Outcome, next_version, row_repeated
 from app.values.schemas import Approval, ApprovalList, BatchQuery, BatchReport, Refusal, Value
 from app.values.subjects import lock_subjects
 from app.values.writing import Current, Place, Version, show, values_at, write_versions
@@ -84,25 +85,32 @@ def _judge_steps(session: Session, caller: Caller, steps: Sequence[Step]) -> lis
     current = values_at(session, [place.key for place in places.values()])
     own = reach(session, caller)
     at = moment(session)
-    seen: set[str] = set()
+    rows: dict[str, list[int]] = {}
+    for row, step in enumerate(steps, start=1):
+        rows.setdefault(step.code, []).append(row)
     outcomes = []
-    for step in steps:
+    for row, step in enumerate(steps, start=1):
         place = places.get(step.code)
         found = current.get(place.key) if place is not None else None
         if place is None or found is None:
-            outcome = Outcome(None, None, None, [NotFound(resource="value", code=step.code)])
-        elif step.code in seen:
-            outcome = Outcome(place, None, found)  # said twice: the first one does it
+            outcomes.append(Outcome(None, None, None, [NotFound(resource="value", code=step.code)]))
+        elif len(rows[step.code]) > 1:
+            outcomes.append(Outcome(place, None, found, [row_repeated(row, rows[step.code])]))
         elif step.to is ValueStatus.withdrawn and own is not None and place.unit.id not in own:
-            outcome = Outcome(place, None, found, [NotYourUnit(unit=place.unit.name, client=caller.code)])
+            outcomes.append(Outcome(place, None, found, [NotYourUnit(unit=place.unit.name, client=caller.code)]))
         else:
-            refusal = _refusal(step, place, found)
-            now = next_version(caller, found, found[:3], step.to.value, step.reason, at)
-            stays = refusal is not None or _is_done(step, found)
-            outcome = Outcome(place, None if stays else Version(place, found, now), found, [refusal] if refusal else [])
-        seen.add(step.code)
-        outcomes.append(outcome)
+            outcomes.append(_judge_step(caller, step, place, found, at))
     return outcomes
+
+
+def _judge_step(caller: Caller, step: Step, place: Place, current: Current, at: datetime) -> Outcome:
+    if _is_done(step, current):
+        return Outcome(place, None, current)
+    refusal = _refusal(step, place, current)
+    if refusal is not None:
+        return Outcome(place, None, current, [refusal])
+    now = next_version(caller, current, current[:3], step.to.value, step.reason, at)
+    return Outcome(place, Version(place, current, now), current)
 
 
 def _places(session: Session, codes: Sequence[str]) -> dict[str, Place]:
@@ -121,21 +129,11 @@ def _places(session: Session, codes: Sequence[str]) -> dict[str, Place]:
 def _is_done(step: Step, current: Current) -> bool:
     """Whether the value stands there already: the step was taken before, and is only sent again."""
     same_reason = step.to is ValueStatus.approved or step.reason == current.reason
-    return (
-        current.status == step.to
-        and same_reason
-        and step.expected_version
-        in (
-            None,
-            current.version,
-            current.version - 1,
-        )
-    )
+    meant = step.expected_version in (None, current.version, current.version - 1)
+    return current.status == step.to and same_reason and meant
 
 
 def _refusal(step: Step, place: Place, current: Current) -> ServiceError | None:
-    if _is_done(step, current):
-        return None
     shown = show(place, current).model_dump(mode="json")
     if step.expected_version not in (None, current.version):
         return StaleVersion(current=shown, expected=step.expected_version, version=current.version, by=current.client)

@@ -166,6 +166,11 @@ class BatchReport(Output):
     created: Whole = Field(description="Rows that are the first value of their key.", examples=[4000])
     updated: Whole = Field(description="Rows that are a new version of a value.", examples=[7])
     unchanged: Whole = Field(description="Rows that say what stands already.", examples=[5990])
+    unchanged_reopened: Whole = Field(
+        description="Of the unchanged rows, those whose value was returned or withdrawn and still does not count: sent "
+        "with its `expected_version`, it stands again.",
+        examples=[0],
+    )
     rejected: Whole = Field(description="Rows that are wrong.", examples=[3])
     blank: Whole = Field(
         description="Rows of a table without value, note and evidence: a form's, not filled in and not counted above.",

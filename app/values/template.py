@@ -16,12 +16,12 @@ from app.errors import ErrorCode, NothingToReport, NotYourUnit, invalid
 from app.lookups import get_row
 from app.tables import Assignment, Goal, Indicator, Plan, Target, Unit, Value
 from app.targets.views import GOAL_IN_FORCE
-from app.types import Comparator, Frequency, Period, Scope, ValueStatus, parse_period
+from app.types import Comparator, Frequency, Period, Scope, parse_period
 from app.units.membership import reach, with_members
 from app.units.names import resolve_unit
+from app.values.recording import REOPENED
 from app.values.rows import MOST_ROWS
 
-REOPENED = (ValueStatus.returned, ValueStatus.withdrawn)
 _SIGNS = {Comparator.ge: "≥ ", Comparator.gt: "> ", Comparator.le: "≤ ", Comparator.lt: "< ", Comparator.about: "≈ "}
 
 

@@ -1,4 +1,8 @@
-"""Review, quality facts and retries: reasons, plans that want approval, answers kept for `Idempotency-Key`."""
+"""Review, quality facts and retries: reasons, plans that want approval, answers kept for `Idempotency-Key`.
+
+A goal also keeps its comparator. What earlier goals were compared by was not kept with them: they take their
+indicator's.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -39,10 +43,20 @@ def upgrade() -> None:
     op.add_column("plans", sa.Column("approval_required", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("value_revisions", sa.Column("reason", sa.String(), nullable=True))
     op.add_column("values", sa.Column("reason", sa.String(), nullable=True))
+    op.add_column("goals", sa.Column("comparator", sa.String(), nullable=True))
+    op.execute("UPDATE goals SET comparator = (SELECT comparator FROM indicators WHERE id = goals.indicator_id)")
+    with op.batch_alter_table("goals") as goals:  # SQLite can only copy the table
+        goals.alter_column("comparator", existing_type=sa.String(), nullable=False)
+        goals.create_check_constraint(
+            op.f("ck_goals_comparator_known"), "comparator IN ('ge', 'gt', 'le', 'lt', 'eq', 'about', 'range')"
+        )
 
 
 def downgrade() -> None:
     """Go back to the one before."""
+    with op.batch_alter_table("goals") as goals:
+        goals.drop_constraint(op.f("ck_goals_comparator_known"), type_="check")
+        goals.drop_column("comparator")
     op.drop_column("values", "reason")
     op.drop_column("value_revisions", "reason")
     op.drop_column("plans", "approval_required")

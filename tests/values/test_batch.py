@@ -144,6 +144,7 @@ class TestOutcomes:
         assert response.status_code == 200
         assert response.json() == dict(zip(COUNTS, (3, 3, 0, 0, 0), strict=True)) | {
             "blank": 0,
+            "unchanged_reopened": 0,
             "committed": True,
             "dry_run": False,
             "encoding": "utf-8",

@@ -148,18 +148,32 @@ class TestOutcomes:
         assert people == ["education", "admin"]
 
     def test_other_note_or_evidence_is_a_new_version(self, api: Api) -> None:
-        nothing = {"note": None, "evidence_url": None}
-        written: list[dict[str, str]] = [
+        stands: dict[str, str | None] = {"note": None, "evidence_url": None}
+        written: list[dict[str, str | None]] = [
             {},
             {"note": "统计"},
             {"evidence_url": "https://x/1"},
             {"evidence_url": "https://x/2"},
-            {},
+            {"note": None},
         ]
         for version, fields in enumerate(written, start=1):
+            stands |= fields
             value = post(api.education, **fields).json()
             assert value["version"] == version
-            assert {name: value[name] for name in nothing} == nothing | fields
+            assert {name: value[name] for name in stands} == stands
+
+    def test_what_is_left_unsaid_of_the_same_figure_stays(self, api: Api, database: Database) -> None:
+        said = {"note": "统计", "evidence_url": "https://x/1"}
+        first = post(api.education, **said)
+        before = snapshot(database)
+        again = post(api.education)
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert snapshot(database) == before
+
+    def test_another_figure_begins_without_note_and_evidence(self, api: Api) -> None:
+        post(api.education, note="统计", evidence_url="https://x/1")
+        other = post(api.education, value=47).json()
+        assert (other["version"], other["note"], other["evidence_url"]) == (2, None, None)
 
     def test_zero_is_a_figure(self, api: Api) -> None:
         response = post(api.education, value=0)

@@ -225,8 +225,20 @@ class TestList:
         for value in listed(api.reader, "/values"):
             assert (value["status"], value["reason"], value["version"]) == ("approved", "一致", 2)
         before = snapshot(database)
-        again = self.approve(api, {"code": JUNE, "expected_version": 1}, {"code": MAY}, {"code": MAY})
-        assert (again.json()["unchanged"], again.json()["rejected"]) == (3, 0)
+        again = self.approve(api, {"code": JUNE, "expected_version": 1}, {"code": MAY})
+        assert (again.json()["unchanged"], again.json()["rejected"]) == (2, 0)
+        assert snapshot(database) == before
+
+    def test_value_that_is_named_twice_is_a_problem_of_both_rows(self, api: Api, database: Database) -> None:
+        for period in ("2023-05", "2023-06"):
+            post(api.education, period)
+        before = snapshot(database)
+        twice = self.approve(api, {"code": MAY, "expected_version": 7}, {"code": JUNE}, {"code": MAY})
+        assert twice.status_code == 422
+        assert [(one["row"], one["code"]) for one in twice.json()["problems"]] == [
+            (1, "row_repeated"),
+            (3, "row_repeated"),
+        ]
         assert snapshot(database) == before
 
     def test_one_that_cannot_be_and_none_is_unless_skipped(self, api: Api, database: Database) -> None:
