@@ -21,7 +21,7 @@ from app.clients.service import create_key, list_keys, revoke_key
 from app.db import Database
 from app.errors import InvalidRequest, ServiceError
 from app.imports.schemas import ImportQuery, ImportReport
-from app.imports.service import import_document
+from app.imports.service import import_document, read_plan
 from app.logs import log_config
 from app.main import create_app
 from app.migrating import is_migrated, migrate
@@ -134,8 +134,9 @@ def import_file(
     """Import a plan document into the database."""
     given = {"title": title, "year": year, "issuer": issuer, "region_code": region_code}
     query = _validated(ImportQuery, plan=plan, dry_run=dry_run, source=file.name, **given)
-    with _database() as database, database.writing() as session, err.status("Reading the document"):
-        report, _ = import_document(session, Caller.command_line(), file.read_bytes(), query, own_language())
+    with _database() as database, err.status("Reading the document"), database.writing() as session:
+        document = read_plan(file.read_bytes())
+        report, _ = import_document(session, Caller.command_line(), document, query, own_language())
     if format_ is Format.json:
         print(json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=2))  # noqa: T201 - the result
     else:

@@ -41,7 +41,7 @@ from app.tables import metadata
 from app.types import Time, fold
 
 T = TypeVar("T")
-BUSY_SECONDS = 10
+BUSY_SECONDS = 30  # a batch of 100,000 rows takes some ten, and who waits for it should not be turned away
 MOST_TRIES = 3
 SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE = "40001", "40P01", "55P03"
 

@@ -70,7 +70,7 @@ class KeyedRequest:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A hash of all that makes it another request: method, path, query, type of the body, and the body."""
+        """A hash of all that makes it another request: method, path, query, body, its type and that of the answer."""
         found = hashlib.sha256(json.dumps(self.asked).encode())
         found.update(self.body)
         return found.hexdigest()
@@ -104,7 +104,8 @@ def keyed(request: Request, key: str | None, body: bytes) -> Iterator[None]:
         return
     caller: Caller = request.state.caller
     assert caller.client_id is not None  # noqa: S101 - only the command line is no client
-    asked = (request.method, request.url.path, request.url.query, request.headers.get("content-type", ""))
+    headers = (request.headers.get(name, "") for name in ("content-type", "accept"))
+    asked = (request.method, request.url.path, request.url.query, *headers)
     kept_for = timedelta(hours=request.app.state.settings.idempotency_hours)
     # in this process it is known at once; of other processes the database tells, below
     name, mine = (request.app.state.database.url, caller.client_id, key), object()
@@ -150,7 +151,10 @@ def _claim(session: Session, request: KeyedRequest) -> Response | None:
         connection.execute(_FORGET_EXPIRED, request.place | {"expired": now - request.kept_for})
         if connection.execute(_CLAIM[connection.dialect.name], new).first() is not None:
             return None
-    ((fingerprint, status, headers, body),) = fetch(session, _KEPT, **request.place)
+    found = fetch(session, _KEPT, **request.place)
+    if not found:  # its time ran out between the two questions, and another host has cleared it away
+        raise _in_use()
+    fingerprint, status, headers, body = found[0]
     if fingerprint != request.fingerprint:
         raise IdempotencyKeyReused(key=request.key)
     answer = Response(body, status)

@@ -1,4 +1,7 @@
-"""Which value is the newest that counts: the rule behind `latest_values`, said once for now and for the past."""
+"""Which value is the newest that counts: the rule behind `latest_values`, in SQL, for now and for the past.
+
+`app.values.writing` says the same in Python of the few values that a request writes; a test holds the two together.
+"""
 
 from typing import Any
 

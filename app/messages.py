@@ -186,6 +186,9 @@ DETAILS: dict[E, Sentence] = {
         "表头 {name} 与 {other} 指同一字段，只能有一列。",
         "The headings {name} and {other} name one field; keep one of them.",
     ),
+    E.too_many_columns: Sentence(
+        "表头有 {columns} 列，最多 {limit} 列。", "There are {columns} columns with headings; {limit} may be at most."
+    ),
     E.cell_without_heading: Sentence(
         "第 {column} 列没有表头，却有内容：{text}。", "Column {column} has no heading, but holds {text}."
     ),
@@ -248,6 +251,9 @@ DETAILS: dict[E, Sentence] = {
     ),
     E.unit_unknown: Sentence("没有名为 {name} 的单位。", "No unit is called {name}."),
     E.unit_ambiguous: Sentence("{name} 可指多个单位，请用编码。", "{name} may be several units; use the code."),
+    E.unit_is_group: Sentence(
+        "{unit} 是单位组，数值须注明是其中哪个成员单位的。", "{unit} is a group: name the member whose figure it is."
+    ),
     E.unit_needed: Sentence(
         "请写明单位：无法从接入系统的所属单位中唯一确定。",
         "Name the unit: the client's own units do not settle which one.",

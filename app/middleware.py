@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from asyncio import CancelledError
 
 from anyio import move_on_after
 from fastapi import FastAPI, Request
@@ -111,7 +112,9 @@ class CatchEverything:
 
         try:
             await self.app(scope, receive, notice_start)
-        except Exception:
+        except (CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # the panics of libraries in Rust are no Exceptions
             if scope["type"] != "http" or started:
                 raise
             log.exception("unexpected error")

@@ -83,7 +83,9 @@ class Problem(Output):
     detail: str = Field(description="What is wrong with this very request.", examples=["没有编码为 x.1 的目标任务。"])
     instance: str = Field(description="The path that was asked for.", examples=["/api/v1/targets/x.1"])
     code: ErrorCode = Field(description="The kind of problem as a stable word.", examples=["not_found"])
-    errors: list[FieldProblem] = Field(description="Each wrong field; empty where no field is to blame.", examples=[[]])
+    errors: list[FieldProblem] = Field(
+        description="Each wrong field, the first 100 at most; empty where no field is to blame.", examples=[[]]
+    )
     current: dict[str, Any] | None = Field(
         description="The row as it stands, where a stale write was refused; else null.", examples=[None]
     )

@@ -45,7 +45,9 @@ MERGE_PATCH = "application/merge-patch+json"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _SCOPE = "x-scope"
 MOST_WRITERS = 20  # half of the threads that Starlette has for a process
+MOST_BATCHES = 2  # at one time: each has all its rows in memory
 _TURNS: RunVar[CapacityLimiter] = RunVar("turns_to_write")
+_BATCH_TURNS: RunVar[CapacityLimiter] = RunVar("turns_to_write_batches")
 
 
 def operation(
@@ -91,7 +93,6 @@ class Route(APIRoute):
         scope = Scope((self.openapi_extra or {})[_SCOPE])
         takes: tuple[str, ...] = (self.openapi_extra or {})[TAKES]
         batch = "requestBody" in (self.openapi_extra or {})
-        optional = self.body_field is not None and not self.body_field.field_info.is_required()
         names = _known_names(self)
         columns = _list_columns(self)
 
@@ -106,8 +107,8 @@ class Route(APIRoute):
             require(request.state.caller, scope)
             request.state.known_names = names
             _refuse_unknown_parameters(request, names["query"])
-            if batch or (self.body_field is not None and not (optional and _has_no_body(request))):
-                _refuse_other_media_types(request, takes)
+            if batch or (self.body_field is not None and not _has_no_body(request)):
+                _refuse_other_media_types(request, takes if batch else takes[:1], takes)
             if request.method == "GET":
                 response = await handle(request)
                 if columns is not None:
@@ -116,7 +117,7 @@ class Route(APIRoute):
             key = read_key(request) if request.method == "POST" else None
             body = await request.body()  # a slow sender takes nobody's turn
             with keyed(request, key, body):
-                async with _turn_to_write():
+                async with _turn_to_write(_BATCH_TURNS if batch else _TURNS, MOST_BATCHES if batch else MOST_WRITERS):
                     response = await handle(request)
             return response if request.method == "POST" else _conditional(request, response)
 
@@ -143,16 +144,16 @@ class Router(APIRouter):
 
 
 @asynccontextmanager
-async def _turn_to_write() -> AsyncIterator[None]:
+async def _turn_to_write(kind: RunVar[CapacityLimiter], most: int) -> AsyncIterator[None]:
     """One of the threads that writers may have: those that wait for each other must leave some to the readers.
 
     Raises Unavailable when none is free in time.
     """
     try:
-        turns = _TURNS.get()
+        turns = kind.get()
     except LookupError:  # each event loop has its own
-        turns = CapacityLimiter(MOST_WRITERS)
-        _TURNS.set(turns)
+        turns = CapacityLimiter(most)
+        kind.set(turns)
     with move_on_after(BUSY_SECONDS) as waiting:
         await turns.acquire()
     if waiting.cancelled_caught:
@@ -206,12 +207,18 @@ def _has_no_body(request: Request) -> bool:
     return headers.get("content-length", "0") == "0" and not {"content-type", "transfer-encoding"} & set(headers)
 
 
-def _refuse_other_media_types(request: Request, takes: tuple[str, ...]) -> None:
+def _refuse_other_media_types(request: Request, told: tuple[str, ...], takes: tuple[str, ...]) -> None:
+    """Refuse a body of a type that the operation does not take; `told` are the types that the answer names."""
     received = request.headers.get("content-type", "")
-    if received.partition(";")[0].strip().lower() not in takes:
-        header = "Accept-Patch" if request.method == "PATCH" else "Accept"
-        expected = ", ".join(takes)
-        raise UnsupportedMediaType(headers={header: expected}, expected=expected, received=received or "-")
+    encoding = request.headers.get("content-encoding", "identity")
+    if received.partition(";")[0].strip().lower() in takes and encoding == "identity":
+        return
+    expected = ", ".join(told)
+    header = "Accept-Patch" if request.method == "PATCH" else "Accept"
+    received = received or "-"
+    if encoding != "identity":
+        received = f"{received}, Content-Encoding: {encoding}"
+    raise UnsupportedMediaType(headers={header: expected}, expected=expected, received=received)
 
 
 def _list_columns(route: APIRoute) -> Columns | None:

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from app.auth import Caller
 from app.errors import InvalidRequest, NotFound
 from app.imports.schemas import ImportQuery, ImportReport
-from app.imports.service import import_document
+from app.imports.service import import_document, read_plan
 from app.messages import Language
 from app.problems import fault_of
 from app.tables import Plan
@@ -100,5 +100,6 @@ def load_plan(session: Session, caller: Caller, folder: Traversable, language: L
         return None
     facts = {name: about[name] for name in ("title", "issuer", "region_code", "year", "source") if name in about}
     query = ImportQuery(plan=about["code"], **facts)
-    report, _ = import_document(session, caller, (folder / "plan.txt").read_bytes(), query, language)
+    document = read_plan((folder / "plan.txt").read_bytes())
+    report, _ = import_document(session, caller, document, query, language)
     return report

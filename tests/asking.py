@@ -9,7 +9,7 @@ from app.auth import Caller
 from app.clients.service import create_key
 from app.db import Database
 from app.imports.schemas import ImportQuery
-from app.imports.service import import_document
+from app.imports.service import import_document, read_plan
 from app.messages import Language
 from app.types import Scope
 from app.units.names import resolve_unit
@@ -80,4 +80,4 @@ def add_plan(database: Database, code: str, text: str, **about: Any) -> None:
     """Import a document as a plan, title and year where it does not tell them."""
     query = ImportQuery(plan=code, **({"title": code, "year": 2024} | about))
     with database.writing() as session:
-        import_document(session, Caller.command_line(), text.encode(), query, Language.zh)
+        import_document(session, Caller.command_line(), read_plan(text.encode()), query, Language.zh)

@@ -58,7 +58,9 @@ class TestCells:
         assert shown in (text, f"'{text}")
         assert unicodedata.normalize("NFKC", shown[:1]) not in ("=", "+", "-", "@", "\t", "\r")
 
-    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "＝1+1", "＋1", "－1", "＠A1"])
+    @pytest.mark.parametrize(
+        "text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "＝1+1", "＋1", "－1", "＠A1", "'=1", "''-1"]
+    )
     def test_formula_gets_an_apostrophe(self, text: str) -> None:
         assert cell(text) == f"'{text}"
         assert cell(["市教育局", text]) == f"市教育局; '{text}"

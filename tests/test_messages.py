@@ -68,15 +68,17 @@ def keys_of(node: ast.AST | None, function: ast.AST) -> set[str] | None:
     if node is None:
         return set()
     if isinstance(node, ast.Name):
-        named = [one.value for one in ast.walk(function) if isinstance(one, ast.Assign) and assigns(one, node.id)]
+        assigned = (one for one in ast.walk(function) if isinstance(one, ast.Assign | ast.AnnAssign))
+        named = [one.value for one in assigned if assigns(one, node.id)]
         return keys_of(named[0], function) if len(named) == 1 else None
     if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
         return {str(key.value) for key in node.keys if isinstance(key, ast.Constant)}
     return None
 
 
-def assigns(node: ast.Assign, name: str) -> bool:
-    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+def assigns(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
 def keywords_of(call: ast.Call, function: ast.AST) -> set[str]:

@@ -22,7 +22,7 @@ from app.migrating import is_migrated, migrate, migration_config
 from app.tables import metadata
 from app.values.recording import record_value
 from app.values.schemas import ValueCreate
-from tests.conftest import _fill
+from tests.conftest import Api, _fill
 from tests.postgres import PostgresServer, create_database, drop_database
 
 OURS = set(metadata.tables) | {"alembic_version"}
@@ -92,6 +92,26 @@ class TestMigrate:
             migrate(empty, "base")
             assert not is_migrated(empty)
             assert tables(empty) == {"alembic_version"}
+
+    def test_goals_that_are_there_take_their_indicators_comparator(self, api: Api, database: Database) -> None:
+        path = "/api/v1/indicators/xianning-2023.58.1"
+        why = {"reason": "调整", "document_number": "咸政办发〔2023〕12号"}
+        body = {"comparator": "range", "goal": 46, "goal_to": 50} | why
+        assert api.admin.post(f"{path}/goals", json=body).status_code == 201
+        before = api.reader.get(f"{path}/goals").json()["items"]
+        other = api.reader.get("/api/v1/indicators/xianning-2023.60.1/goals").json()
+        declared = shape(database)
+        migrate(database, "0001")
+        with database.writer.connect() as connection:
+            assert "comparator" not in [column["name"] for column in inspect(connection).get_columns("goals")]
+        migrate(database)
+        assert shape(database) == declared
+        # what the first one was compared by is not kept in the older shape
+        told = [{"comparator": "range"}, {"comparator": "range", "previous_comparator": "range"}]
+        expected = [goal | known for goal, known in zip(before, told, strict=True)]
+        assert api.reader.get(f"{path}/goals").json()["items"] == expected
+        assert api.reader.get("/api/v1/indicators/xianning-2023.60.1/goals").json() == other
+        assert api.admin.post(f"{path}/goals", json=why | {"goal": 48, "comparator": "ge"}).status_code == 201
 
     def test_makes_the_tables_that_the_code_declares(self, empty: Database) -> None:
         metadata.create_all(empty.writer)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Body, Path, Query, Response
+from fastapi import Body, Depends, Path, Query, Response
 
 from app.auth import CallerDep
 from app.db import SessionAsOf, WriteSession
@@ -31,6 +31,21 @@ EXAMPLE = """\
 """
 
 
+def read_plan(
+    # an empty body is a document too, one that is told to be empty
+    document: Annotated[
+        bytes,
+        Body(
+            media_type=DOCUMENT_TYPES[0],
+            description="The document: plain text.",
+            openapi_examples={"plan": {"summary": "A plan with one target", "value": EXAMPLE}},
+        ),
+    ] = b"",
+) -> service.PlanDocument:
+    """The document in the body, read before the transaction begins."""
+    return service.read_plan(document)
+
+
 @routes.post(
     "/imports",
     status_code=201,
@@ -49,15 +64,7 @@ def import_document(
     query: Annotated[ImportQuery, Query()],
     language: LanguageDep,
     response: Response,
-    # an empty body is a document too, one that is told to be empty
-    document: Annotated[
-        bytes,
-        Body(
-            media_type=DOCUMENT_TYPES[0],
-            description="The document: plain text.",
-            openapi_examples={"plan": {"summary": "A plan with one target", "value": EXAMPLE}},
-        ),
-    ] = b"",
+    document: Annotated[service.PlanDocument, Depends(read_plan)],
 ) -> ImportReport:
     """Import a plan document.
 

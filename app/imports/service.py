@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlalchemy import ScalarResult, func, select
 from sqlalchemy.exc import IntegrityError
@@ -12,7 +13,7 @@ from sqlmodel import Session, col
 from app.assigning import members_of_groups, sync_assignments
 from app.auth import Caller
 from app.changes.service import record_change
-from app.db import attempt, moment, violated_constraint
+from app.db import attempt, locks_rows, moment, violated_constraint
 from app.errors import DocumentWithoutTargets, ErrorCode, invalid
 from app.imports.applying import Applied, Importer
 from app.imports.comparing import renumbered
@@ -37,19 +38,24 @@ from app.imports.sections import apply_sections
 from app.lookups import get_row
 from app.messages import Language
 from app.plans.service import render_plan
-from app.tables import Assignment, Import, Plan, Target
+from app.tables import Assignment, Import, Indicator, Plan, Target
 from app.types import ImportState, IndicatorKind, Json
 
 MOST_ENTRIES = 5000  # targets, and headings, of one document
 
 
-def import_document(
-    session: Session, caller: Caller, data: bytes, query: ImportQuery, language: Language
-) -> tuple[ImportReport, bool]:
-    """Import a document into a plan, and tell whether that left a new import: the same document again leaves none.
+class PlanDocument(NamedTuple):
+    """What was read in a document, before any database is asked: its outline, and the figures of each item."""
 
-    A dry run does the same and undoes it. Raises DocumentEmpty, DocumentUnreadable, DocumentWithoutTargets,
-    InvalidRequest.
+    outline: Outline
+    figures: list[list[ImportedIndicator]]
+    sha256: str
+
+
+def read_plan(data: bytes) -> PlanDocument:
+    """Read a document; no transaction waits for it.
+
+    Raises DocumentEmpty, DocumentUnreadable, DocumentWithoutTargets, InvalidRequest.
     """
     document = read_document(data)
     outline = recognise(document)
@@ -57,10 +63,19 @@ def import_document(
         raise DocumentWithoutTargets(lines=len(document.lines))
     _refuse_too_large(outline)
     figures = [list(_read_indicators(item)) for item in outline.items]
-    # nothing is asked of the database before: from here on other writers may have to wait
-    source = {"source_sha256": hashlib.sha256(data).hexdigest()} | query.model_dump(include={"source"})
+    return PlanDocument(outline, figures, hashlib.sha256(data).hexdigest())
+
+
+def import_document(
+    session: Session, caller: Caller, document: PlanDocument, query: ImportQuery, language: Language
+) -> tuple[ImportReport, bool]:
+    """Import a document into a plan, and tell whether that left a new import: the same document again leaves none.
+
+    A dry run does the same and undoes it. Raises InvalidRequest.
+    """
+    source = {"source_sha256": document.sha256} | query.model_dump(include={"source"})
     with attempt(session, undo=query.dry_run):
-        report, recorded = _import_outline(session, caller, outline, figures, source, query)
+        report, recorded = _import_outline(session, caller, document.outline, document.figures, source, query)
     report["dry_run"] = query.dry_run
     if query.dry_run:
         report |= {"code": None, "state": ImportState.draft.value}
@@ -122,6 +137,7 @@ def _put_plan(
         if _insert_unless_there(session, _new_plan(outline, query, moment(session))):
             verb = "created"
         plan = _locked_plan(session, query.plan).one()
+    _lock_what_is_in(session, plan)
     if plan.source_sha256 != source["source_sha256"]:
         given |= {name: value for name, value in source.items() if value is not None}
     new = {name: value for name, value in given.items() if getattr(plan, name) != value}
@@ -141,6 +157,16 @@ def _locked_plan(session: Session, code: str) -> ScalarResult[Plan]:
     """The plan, which only one import at a time works on."""
     statement = select(Plan).where(col(Plan.code) == code).with_for_update(key_share=True)
     return session.execute(statement.execution_options(populate_existing=True)).scalars()
+
+
+def _lock_what_is_in(session: Session, plan: Plan) -> None:
+    """Wait for all who write in a plan before the time of the import is taken: what they wrote is older."""
+    if locks_rows(session):
+        targets = select(col(Target.id)).where(col(Target.plan_id) == plan.id).order_by(col(Target.id))
+        session.execute(targets.with_for_update(key_share=True)).all()
+        inside = select(col(Target.id)).where(col(Target.plan_id) == plan.id)
+        indicators = select(col(Indicator.id)).where(col(Indicator.target_id).in_(inside)).order_by(col(Indicator.id))
+        session.execute(indicators.with_for_update(key_share=True)).all()
 
 
 def _insert_unless_there(session: Session, plan: Plan) -> bool:

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from app.errors import ErrorCode, Fault
@@ -15,20 +16,17 @@ from app.values.rows import RawRow
 
 Cell = object  # text, or what else a spreadsheet can hold: a number, a date, a truth value, `CELL_ERROR`
 CELL_ERROR = "#ERROR!"  # stands for #N/A, #REF! and the like; told from text by being this very object
+FILLED_IN = frozenset({"value", "note", "evidence_url"})  # what makes a row of a form more than a blank one
 
+_FIGURE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_MEASURED = re.compile(r"[¥$]?([+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?)[^0-9.,]*")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class Percent(str):
     """A number in a cell that shows it as a percentage, as it is shown: 0.468 as `46.8%`."""
 
     __slots__ = ()
-
-
-FILLED_IN = frozenset({"value", "note", "evidence_url"})  # what makes a row of a form more than a blank one
-
-_FIGURE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_MEASURED = re.compile(r"[¥$]?([+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?)[^0-9.,]*")
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 class RowReader:
@@ -39,29 +37,31 @@ class RowReader:
 
     def __init__(self, columns: Sequence[Column | None], *, guarded: bool) -> None:
         readers = _READERS | {"note": _guarded_note} if guarded else _READERS
-        self._columns = [(column.name, readers.get(column.name)) if column else ("", None) for column in columns]
-        self._stand_ins = [(place, column.stands_for) for place, column in enumerate(columns) if column and column.stands_for]
+        self._width = len(columns)
+        # what stands in for a field comes last: it is read where the field has not been
+        named = [(bool(one.stands_for), place, one.stands_for or one.name) for place, one in enumerate(columns) if one]
+        self._read = [(place, name, readers[name]) for _, place, name in sorted(named) if name in readers]
         self._bare = {place for place, column in enumerate(columns) if column is None}
 
     def read(self, number: int, cells: Sequence[Cell]) -> RawRow | None:
         """The row, or None for one that has nothing in it."""
         fields: dict[str, Any] = {}
         faults: list[Fault] = []
-        given = [(name, reader, cell) for (name, reader), cell in zip(self._columns, cells, strict=False)]
-        for name, reader, cell in given:
-            if cell == "" or (isinstance(cell, str) and cell.isspace()) or reader is None:
+        for place, name, reader in self._read:
+            cell = cells[place] if place < len(cells) else ""
+            if cell == "" or (isinstance(cell, str) and cell.isspace()) or name in fields:
                 continue
             found = fields[name] = reader(cell)
             if isinstance(found, Fault):
                 fields[name] = str(cell)
                 faults.append(found)
-        if self._bare or len(cells) > len(self._columns):
-            faults += self._without_heading(cells)
+        if self._bare or len(cells) > self._width:
+            faults += islice(self._without_heading(cells), 1)  # there may be thousands, of one shift to the right
         return RawRow(number, fields, faults) if fields or faults else None
 
     def _without_heading(self, cells: Sequence[Cell]) -> Iterator[Fault]:
         for place, cell in enumerate(cells):
-            if place < len(self._columns) and place not in self._bare:
+            if place < self._width and place not in self._bare:
                 continue
             if text := str(cell).strip():
                 params = {"column": place + 1, "text": shorten(text)}

@@ -2,13 +2,15 @@
 
 import codecs
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from app.errors import DocumentEmpty, ErrorCode, Fault, InvalidRequest, MalformedJson, TooManyRows, invalid
+from app.problems import pointer_to
 from app.reading_json import parse_json
-from app.values.headings import pointer_to, shorten
+from app.values.headings import shorten
 from app.values.rows import MOST_ROWS, Batch, RawRow, limited
 from app.values.tables import read_csv
 from app.values.workbooks import read_workbook
@@ -35,9 +37,34 @@ def read_batch(body: bytes, media_type: str, charset: str | None = None) -> Batc
         return read_csv(body, charset)
     encoding = "utf-8-sig" if body.startswith(codecs.BOM_UTF8) else "utf-8"
     if media_type == JSON_TYPE:
-        elements, pointer = _elements(parse_json(body))
+        elements, pointer = _elements(_parse(body))
         return Batch(_json_rows(elements), encoding, pointer=pointer)
     return Batch(limited(_ndjson_rows(body)), encoding)
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return parse_json(body)
+    except MalformedJson as error:
+        if error.faults[0].code == ErrorCode.json_repeated_field:
+            error.faults = (replace(error.faults[0], pointer=_pointer_to_repeated(body)),)
+        raise
+
+
+def _pointer_to_repeated(body: bytes) -> str:
+    """The pointer to the first row that names a field twice; to the whole where no row does, or nobody can tell."""
+    twice = object()
+
+    def note(pairs: list[tuple[str, Any]]) -> Any:
+        found = dict(pairs)
+        return twice if len(found) < len(pairs) or any(one is twice for one in found.values()) else found
+
+    try:
+        parsed = json.loads(body.decode("utf-8-sig"), object_pairs_hook=note, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):  # behind that field it is no JSON
+        return ""
+    rows, pointer = (parsed.get("values"), "/values") if isinstance(parsed, dict) else (parsed, "")
+    return f"{pointer}/{rows.index(twice)}" if isinstance(rows, list) and twice in rows else ""
 
 
 def _elements(parsed: Any) -> tuple[list[Any], str]:
@@ -57,7 +84,7 @@ def _elements(parsed: Any) -> tuple[list[Any], str]:
 
 def _unknown_fields(parsed: dict[str, Any]) -> Iterator[Fault]:
     for name in parsed.keys() - {"values"}:
-        yield Fault(pointer_to(name), ErrorCode.unknown_field, {"name": shorten(name)}, ["values"])
+        yield Fault(pointer_to(shorten(name)), ErrorCode.unknown_field, {"name": shorten(name)}, ["values"])
 
 
 def _json_rows(elements: list[Any]) -> Iterator[RawRow]:

@@ -4,19 +4,23 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from app.errors import ErrorCode, Fault, InvalidRequest
-from app.problems import nearest
+from app.errors import ErrorCode, Fault, InvalidRequest, invalid
+from app.problems import MOST_FAULTS, nearest, pointer_to
 from app.types import fold
 
 HEADING_ROWS = 10  # within so many rows the headings are looked for: a title may stand above them
+MOST_COLUMNS = 200  # many times those there are
 _LONGEST_SHOWN = 50
+_LONGEST_HEADING = 100
+_MOST_COMPARED = 20  # unknown headings for which the most like them are looked for
 
 
 class Column(NamedTuple):
     """A column by its field's English name.
 
     `chinese`: headings it may have, the one that forms print first. `also`: further English ones. Columns that are
-    not `read` are there for people: a form prints them, and a batch may bring them back.
+    not `read` are there for people: a form prints them, and a batch may bring them back. `stands_for`: the field that
+    is read from such a column where its own cell is empty or not there.
     """
 
     name: str
@@ -24,6 +28,7 @@ class Column(NamedTuple):
     read: bool = True
     required: bool = False
     also: tuple[str, ...] = ()
+    stands_for: str | None = None
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -39,7 +44,7 @@ COLUMNS = (
     Column("measure", ("计量单位",), read=False),
     Column("goal", ("目标值",), read=False),
     Column("unit", ("单位编码", "单位", "责任单位", "填报单位"), also=("unit_code",)),
-    Column("unit_name", ("单位名称",), read=False),
+    Column("unit_name", ("单位名称",), read=False, stands_for="unit"),
     Column("period", ("期间", "报告期", "时期"), required=True),
     Column("current", ("现值", "已报数值"), read=False),
     Column("value", ("数值", "指标值", "值"), required=True),
@@ -62,9 +67,13 @@ def _plain(heading: str) -> str:
 _BY_HEADING = {_plain(heading): column for column in (*COLUMNS, *_LISTED) for heading in column.headings}
 
 
+def _column_of(heading: str) -> Column | None:
+    return _BY_HEADING.get(_plain(heading)) if len(heading) <= _LONGEST_HEADING else None
+
+
 def known_headings(cells: Sequence[str]) -> int:
     """How many columns of ours the cells of a row would head."""
-    return len({column.name for cell in cells if (column := _BY_HEADING.get(_plain(cell)))})
+    return len({column.name for cell in cells[:MOST_COLUMNS] if (column := _column_of(cell))})
 
 
 def find_headings(rows: Sequence[Sequence[str]]) -> int | None:
@@ -75,15 +84,25 @@ def find_headings(rows: Sequence[Sequence[str]]) -> int | None:
 
 
 def read_headings(cells: Sequence[str]) -> list[Column | None]:
-    """The column that each cell heads, None for a blank one.
+    """The column that each cell heads, None for a blank one; blank ones at the end are left out.
 
-    Raises: `InvalidRequest` with a fault for each unknown and repeated heading and each required one that is missing.
+    Raises: `InvalidRequest` with a fault for each unknown and repeated heading and each required one that is missing,
+    or for too many of them.
     """
-    columns = [_BY_HEADING.get(_plain(cell)) for cell in cells]
+    width = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+    if width > MOST_COLUMNS:
+        raise invalid("", ErrorCode.too_many_columns, columns=width, limit=MOST_COLUMNS)
+    cells = cells[:width]
+    columns = [_column_of(cell) for cell in cells]
     faults = [*_unknown(cells, columns), *_repeated(cells, columns), *_missing(columns)]
     if faults:
-        raise InvalidRequest(*faults)
+        raise InvalidRequest(*faults[:MOST_FAULTS], count=len(faults))
     return columns
+
+
+def are_headings(cells: Sequence[str]) -> bool:
+    """Whether the cells head a table of values: each column that it must have is there."""
+    return {*_REQUIRED} <= {_column_of(cell) for cell in cells[:MOST_COLUMNS]}
 
 
 def no_headings() -> InvalidRequest:
@@ -93,9 +112,10 @@ def no_headings() -> InvalidRequest:
 
 
 def _unknown(cells: Sequence[str], columns: Sequence[Column | None]) -> Iterator[Fault]:
-    for cell, column in zip(cells, columns, strict=True):
-        if column is None and cell.strip():
-            yield Fault(pointer_to(cell), ErrorCode.unknown_field, {"name": shorten(cell)}, _nearest(cell))
+    unknown = (cell for cell, column in zip(cells, columns, strict=True) if column is None and cell.strip())
+    for found, cell in enumerate(map(shorten, unknown)):
+        suggestions = _nearest(cell) if found < _MOST_COMPARED else []
+        yield Fault(pointer_to(cell), ErrorCode.unknown_field, {"name": cell}, suggestions)
 
 
 def _nearest(cell: str) -> list[str]:
@@ -111,9 +131,9 @@ def _repeated(cells: Sequence[str], columns: Sequence[Column | None]) -> Iterato
         if column is None:
             continue
         other = first.setdefault(column.name, cell)
-        if other is not cell and column.read:
+        if other is not cell and (column.read or column.stands_for):
             params = {"name": shorten(cell), "other": shorten(other)}
-            yield Fault(pointer_to(cell), ErrorCode.heading_repeated, params)
+            yield Fault(pointer_to(shorten(cell)), ErrorCode.heading_repeated, params)
 
 
 def _missing(columns: Sequence[Column | None]) -> Iterator[Fault]:
@@ -132,8 +152,3 @@ def shorten(text: str) -> str:
     """What a cell holds, short enough to be quoted."""
     text = text.strip()
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-def pointer_to(name: str) -> str:
-    """The JSON pointer (RFC 6901) to what has this name."""
-    return "/" + shorten(name).replace("~", "~0").replace("/", "~1")

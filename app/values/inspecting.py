@@ -1,7 +1,8 @@
 """What must be known of an XLSX before calamine may read it: its size unpacked, and what calamine keeps to itself.
 
 calamine makes room for the whole rectangle around a sheet's cells: two cells in opposite corners, a file of 5 kB, ask
-for 550 GB and end the process. And it gives errors (#N/A) and formulas that were never computed as empty cells.
+for 550 GB and end the process. It copies a text into every cell that names it: 22 kB ask for 500 MB. And it gives
+errors (#N/A) and formulas that were never computed as empty cells, and 0.468 for what everyone sees as 46.8%.
 """
 
 import io
@@ -9,29 +10,85 @@ import re
 import struct
 import zipfile
 import zlib
+from array import array
 from collections import Counter
+from collections.abc import Collection, Sequence
 from posixpath import join, normpath
 from xml.parsers import expat
 
 from app.errors import WorkbookUnreadable
+from app.spreadsheets import MOST_IN_A_CELL
+from app.values.styles import percent_styles
 
 MOST_UNPACKED = 200_000_000  # bytes of all parts together
 MOST_CELLS = 3_000_000  # of a sheet's rectangle
 MOST_WITHOUT_RESULT = 300_000
+MOST_PERCENT = 500_000
+MOST_CHARACTERS = 50_000_000  # of the text of a sheet's cells, a shared text counted in each of them
+MOST_DESCRIBED = 5_000_000  # bytes of a part that says which sheets there are
+MOST_SHEETS = 1000  # and what else the workbook refers to
 _CHUNK = 1 << 18
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _WORKBOOK = "xl/workbook.xml"
 _RELATIONS = "xl/_rels/workbook.xml.rels"
+_SHARED = "xl/sharedstrings.xml"
+_STYLES = "xl/styles.xml"
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 # all that reading a broken or hostile archive can raise
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, expat.ExpatError, OSError, EOFError, LookupError, ValueError)
 
 
-class SheetFacts:
-    """The rectangle of a sheet's cells, and which of them have no result: columns by row, both from 0."""
+class SharedTexts:
+    """How long each of the texts is that cells name by their number."""
 
     def __init__(self) -> None:
+        self.lengths = array("I")
+        self._characters = 0
+        self._inside = False
+
+    def start(self, name: str, _attributes: dict[str, str]) -> None:
+        """Take the next element of the part's XML."""
+        if name.rpartition(":")[2] != "si":
+            return
+        if self._inside:  # one within another calamine takes for one: the numbers of all others would be wrong
+            raise WorkbookUnreadable(reason="XML: si")
+        self._inside = True
+        self.lengths.append(0)
+        if len(self.lengths) > MOST_CELLS:
+            raise WorkbookUnreadable(reason=f"> {MOST_CELLS} shared strings")
+
+    def end(self, name: str) -> None:
+        """Take the end of an element."""
+        if name.rpartition(":")[2] == "si":
+            self._inside = False
+
+    def text(self, text: str) -> None:
+        """Take the next piece of text."""
+        if not self._inside:
+            return
+        self.lengths[-1] += len(text)
+        self._characters += len(text)
+        _check_length(self.lengths[-1], self._characters)
+
+
+class SheetFacts:
+    """The rectangle of a sheet's cells, and which of them have no result or a percentage: columns by row, both from 0.
+
+    `shared`: the lengths of the texts that cells name by their number; `percents`: the styles that show percentages;
+    `parser` reads the sheet's XML.
+    """
+
+    parser: expat.XMLParserType
+
+    def __init__(self, shared: Sequence[int], percents: Collection[str]) -> None:
         self.without_result: dict[int, list[int]] = {}
+        self.percent: dict[int, list[int]] = {}
+        self._percents, self._most_percent = percents, MOST_PERCENT
+        self._is_percent = False
+        self._shared = shared
+        self._is_shared = self._in_text = False
+        self._number, self._number_at = "", 0  # of the text that the cell names, and where it begins
+        self._length = self._characters = 0  # of the cell's text, and of all
         self._most_left = MOST_WITHOUT_RESULT
         self._reference: str | None = None  # of the cell, such as C17; its place is worked out where it is needed
         self._row = self._column = -1
@@ -41,25 +98,60 @@ class SheetFacts:
         self._counted: tuple[str, set[str]] = ("", set())  # the row and the columns that the rectangle has already
 
     def check_size(self) -> None:
-        """Raises: `WorkbookUnreadable` where the rectangle is too large."""
+        """Raises: `WorkbookUnreadable` where the rectangle is too large, or the text in it."""
         cells = (self._bottom - self._top + 1) * (self._right - self._left + 1)
         if self._right >= 0 and cells > MOST_CELLS:
             raise WorkbookUnreadable(reason=f"{cells} > {MOST_CELLS} cells")
+        if self._characters > MOST_CHARACTERS:
+            raise WorkbookUnreadable(reason=f"{self._characters} > {MOST_CHARACTERS} characters")
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Take the next element of the sheet's XML."""
+        length = len(name)
         if ":" in name:
             name = name.rpartition(":")[2]
         if name == "c":
             self._start_cell(attributes)
         elif name in ("v", "is"):
             self._extend()
-        elif name == "f" and not self._failed:
-            self._computed = True
-            self._note_no_result()
+            self._in_text = True
+            if self._is_shared:
+                self._number, self._number_at = "", self.parser.CurrentByteIndex + length + len("<>")
+        elif name == "f":
+            self._in_text = False
+            if not self._failed:
+                self._computed = True
+                self._note_no_result()
         elif name == "row":
             self._row = int(attributes["r"]) - 1 if "r" in attributes else self._row + 1
             self._column, self._reference = -1, None
+
+    def text(self, text: str) -> None:
+        """Take the next piece of text."""
+        if not self._in_text:
+            return
+        if self._is_shared:
+            self._number += text
+        self._length += len(text)
+        self._characters += len(text)
+        _check_length(self._length)
+
+    def end(self, name: str) -> None:
+        """Take the end of an element."""
+        if self._in_text and (name == "v" or name.endswith(":v")):
+            self._in_text = False
+            if self._is_shared and self._number:
+                self._characters += self._shared_length()
+
+    def _shared_length(self) -> int:
+        """The length of the text that the cell names by its number.
+
+        The number must be nothing but digits: of others, as `1<!-- -->2` and ` 12`, calamine makes another one.
+        """
+        is_bare = self.parser.CurrentByteIndex - self._number_at == len(self._number)
+        if not (is_bare and self._number.isdigit()):
+            raise WorkbookUnreadable(reason=f"XML: v={self._number[:20]}")
+        return self._shared[int(self._number)]
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
@@ -67,7 +159,10 @@ class SheetFacts:
             self._locate()
             self._column += 1
         self._reference = reference
-        self._failed, self._computed = attributes.get("t") == "e", False
+        kind = attributes.get("t")
+        self._failed, self._computed = kind == "e", False
+        self._is_percent = attributes.get("s", "0") in self._percents
+        self._is_shared, self._in_text, self._length = kind == "s", False, 0
         if self._failed:
             self._note_no_result()
 
@@ -77,6 +172,8 @@ class SheetFacts:
             self._computed = False
             self.without_result[self._row].pop()
             self._most_left += 1
+        if self._is_percent:
+            self._note_percent()
         if self._reference is not None:
             letters = self._reference.rstrip("0123456789")
             row, columns = self._counted
@@ -107,6 +204,13 @@ class SheetFacts:
         if self._most_left < 0:
             raise WorkbookUnreadable(reason=f"> {MOST_WITHOUT_RESULT} cells #N/A")
 
+    def _note_percent(self) -> None:
+        self._locate()
+        self.percent.setdefault(self._row, []).append(self._column)
+        self._most_percent -= 1
+        if self._most_percent < 0:
+            raise WorkbookUnreadable(reason=f"> {MOST_PERCENT} cells %")
+
 
 def inspect_workbook(body: bytes) -> dict[str, SheetFacts]:
     """What is known of each sheet, by its name.
@@ -118,7 +222,14 @@ def inspect_workbook(body: bytes) -> dict[str, SheetFacts]:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             _check_parts(archive.infolist())
-            found = {_plain(part.filename): _inspect_part(archive, part) for part in archive.infolist()}
+            shared = _shared_texts(archive)
+            percents = percent_styles(
+                archive, next((one for one in archive.namelist() if _plain(one) == _STYLES), None)
+            )
+            found = {
+                _plain(part.filename): _inspect_part(archive, part, SheetFacts(shared, percents))
+                for part in archive.infolist()
+            }
             parts = _parts_of_sheets(archive)
     except (*_BROKEN, RuntimeError) as error:  # zipfile's word for "encrypted" is RuntimeError
         raise WorkbookUnreadable(reason=f"{type(error).__name__}: {error}"[:200]) from error
@@ -134,15 +245,38 @@ def _check_parts(parts: list[zipfile.ZipInfo]) -> None:
     names = Counter(_plain(part.filename) for part in parts)
     if names[_WORKBOOK] != 1 or names[_RELATIONS] != 1 or max(names.values()) > 1:
         raise WorkbookUnreadable(reason=_WORKBOOK)
+    for part in parts:
+        if _plain(part.filename) in (_WORKBOOK, _RELATIONS) and part.file_size > MOST_DESCRIBED:
+            raise WorkbookUnreadable(reason=f"{part.filename}: {part.file_size} > {MOST_DESCRIBED} bytes")
 
 
-def _inspect_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> SheetFacts | None:
+def _shared_texts(archive: zipfile.ZipFile) -> Sequence[int]:
+    """The lengths of the texts that cells name by their number."""
+    texts = SharedTexts()
+    for part in archive.infolist():
+        if _plain(part.filename) != _SHARED:
+            continue
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler, parser.EndElementHandler = texts.start, texts.end
+        parser.CharacterDataHandler = texts.text
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        with archive.open(part) as file:
+            parser.ParseFile(file)
+    return texts.lengths
+
+
+def _inspect_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, facts: SheetFacts) -> SheetFacts | None:
     """What a part tells of its cells, if it is a sheet; any part is unpacked, since its size may be a lie."""
-    facts = SheetFacts()
     parser = expat.ParserCreate()
+    parser.buffer_text = True
 
     def root(name: str, _attributes: dict[str, str]) -> None:
-        parser.StartElementHandler = facts.start if name.rpartition(":")[2] == "worksheet" else None
+        is_sheet = name.rpartition(":")[2] == "worksheet"
+        parser.StartElementHandler = facts.start if is_sheet else None
+        if is_sheet:
+            facts.parser = parser
+            parser.EndElementHandler, parser.CharacterDataHandler = facts.end, facts.text
 
     parser.StartElementHandler = root
     parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -160,6 +294,13 @@ def _parse(parser: expat.XMLParserType, chunk: bytes, final: bool = False) -> bo
     except expat.ExpatError:
         return False
     return parser.StartElementHandler is not None
+
+
+def _check_length(of_cell: int, of_all: int = 0) -> None:
+    if of_cell > MOST_IN_A_CELL:
+        raise WorkbookUnreadable(reason=f"> {MOST_IN_A_CELL} characters in a cell")
+    if of_all > MOST_CHARACTERS:
+        raise WorkbookUnreadable(reason=f"> {MOST_CHARACTERS} characters")
 
 
 def _refuse_doctype(*_of: object) -> None:
@@ -187,6 +328,8 @@ def _elements(archive: zipfile.ZipFile, part: str, wanted: str) -> list[dict[str
     def start(name: str, attributes: dict[str, str]) -> None:
         if name.rpartition(":")[2] == wanted:
             found.append(attributes)
+        if len(found) > MOST_SHEETS:
+            raise WorkbookUnreadable(reason=f"{part}: > {MOST_SHEETS} {wanted}")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start

@@ -171,8 +171,8 @@ def record_values(
 
     Writes up to 100,000 figures in one transaction. The answer tells of every problem of every row. One wrong row,
     and nothing is written (422, the report's fields beside those of the problem); with `on_error=skip` the others are.
-    A dry run answers the same and leaves nothing. Tables (CSV, XLSX) have English or Chinese headings in their first
-    row. With `Accept: text/csv` the answer is the table of all problems.
+    A dry run answers the same and leaves nothing. Tables (CSV, XLSX) have English or Chinese headings within their
+    first ten rows. With `Accept: text/csv` the answer is the table of all problems.
     """
     answer = batch.record_batch(session, caller, rows, query, language, table=table)
     return Response(answer, media_type=CSV_TYPE) if isinstance(answer, bytes) else answer

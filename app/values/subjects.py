@@ -5,6 +5,7 @@ Everything is looked up for all rows together; what a row asks for is worked out
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ARRAY, BindParameter, Text, any_, bindparam, cast, select
@@ -12,14 +13,15 @@ from sqlmodel import Session, col
 
 from app.auth import Caller
 from app.db import fetch, locks_rows
-from app.errors import ErrorCode, InvalidRequest, NotYourUnit, ServiceError, UnitNotAssigned, invalid
+from app.errors import ErrorCode, Fault, InvalidRequest, NotYourUnit, ServiceError, UnitNotAssigned, invalid
 from app.lookups import get_row, not_found
 from app.tables import Assignment, Indicator, Plan, Target
 from app.types import Frequency, Period, parse_period
-from app.units.membership import own_units, reach
+from app.units.membership import own_units, reach, with_members
 from app.units.names import UnitRow, known_names, match_all, unit_fault, unit_rows
 
 T = TypeVar("T")
+MOST_SUGGESTED = 10
 MOST_GUESSES = 200  # of what an unknown word may mean: each takes a search through all that exist
 _CHUNK = 5000
 
@@ -150,8 +152,9 @@ class Grounds:
         if not self._may_guess():
             raise not_found(Indicator, code, "/indicator", [])
         get_row(self._session, Indicator, code, "/indicator")  # says what is nearest
-        # it has been restored this very moment
-        self._subjects |= lock_subjects(self._session, [code])
+        self._subjects |= lock_subjects(self._session, [code])  # it has been restored this very moment
+        if code not in self._subjects:
+            raise not_found(Indicator, code, "/indicator", [])
         return self._subjects[code]
 
     def _unit_of(self, subject: Subject, reference: str | None) -> UnitRow:
@@ -160,10 +163,28 @@ class Grounds:
             return self._only_unit(subject, answering)
         unit = self._named(reference)
         if self._reach is not None and unit.id not in self._reach:
-            raise NotYourUnit(unit=unit.name, client=self._caller.code)
-        if unit.id not in answering:
-            raise UnitNotAssigned(unit=unit.name, target=subject.target)
-        return unit
+            known: dict[str, Any] = {"unit": unit.name, "client": self._caller.code}
+            near = self._answering_codes(subject, self._reach)
+            raise NotYourUnit(Fault("/unit", ErrorCode.not_your_unit, known, near), **known)
+        if unit.id in answering:
+            return unit
+        if unit.is_group:
+            members = self._answering_codes(subject, with_members(self._session, {unit.id}))
+            raise invalid("/unit", ErrorCode.unit_is_group, members, unit=unit.name)
+        raise self._not_assigned(subject, unit.name)
+
+    def _not_assigned(self, subject: Subject, name: str) -> UnitNotAssigned:
+        known: dict[str, Any] = {"unit": name, "target": subject.target}
+        near = self._answering_codes(subject, self._reach)
+        return UnitNotAssigned(Fault("/unit", ErrorCode.unit_not_assigned, known, near), **known)
+
+    def _answering_codes(self, subject: Subject, among: set[int] | None) -> list[str]:
+        """A few of the units that answer for the target, of some or of all units."""
+        if not self._may_guess():
+            return []
+        answering = {unit for _, unit in fetch(self._session, _ANSWERING, keys=[subject.target_id])}
+        meant = answering if among is None else answering & among
+        return [unit.code for unit in unit_rows(self._session, meant)][:MOST_SUGGESTED]
 
     def _named(self, reference: str) -> UnitRow:
         matches = self._matches[reference]
@@ -176,12 +197,18 @@ class Grounds:
         below = answering if self._reach is None else answering & self._reach
         candidates = (self._own & answering) or below
         if self._own and not candidates:
-            names = "、".join(unit.name for unit in unit_rows(self._session, self._own))
-            raise UnitNotAssigned(unit=names, target=subject.target)
-        units = unit_rows(self._session, candidates)
-        if len(units) != 1:
-            raise invalid("/unit", ErrorCode.unit_needed, [unit.code for unit in units])
-        return units[0]
+            names = "、".join(sorted(self._rows[unit].name for unit in self._own))
+            raise self._not_assigned(subject, names)
+        if len(candidates) != 1:
+            near = sorted(self._rows[unit].code for unit in candidates)
+            raise invalid("/unit", ErrorCode.unit_needed, near)
+        return self._rows[candidates.pop()]
+
+    @cached_property
+    def _rows(self) -> dict[int, UnitRow]:
+        """All units that a row without one may mean."""
+        meant = self._own.union(*self._answering.values())
+        return {unit.id: unit for unit in unit_rows(self._session, meant)}
 
     def _known_names(self) -> list[str]:
         """All words that name a unit; none when there have been too many that name none."""

@@ -173,13 +173,35 @@ class TestAdministratorsWord:
         ]
         shown = get(api, f"/indicators/{indicator}")
         assert (shown["name"], shown["frequency"], shown["comparator"]) == ("公办园占比", "month", "ge")
-        assert (shown["goal"], shown["goal_version"]) == (45, 2)
+        assert (shown["goal"], shown["goal_version"]) == (45, 3)  # another comparator is a revision too
 
     def test_goal_that_was_revised_outlives_another_comparator(self, api: Api) -> None:
         revise(api, "xianning-2023.58.1", 45)
         assert what_changes(imported(api, corrected(("占比超过46%", "占比达到46%")))) == (0, 1, 0, 24)
         shown = get(api, "/indicators/xianning-2023.58.1")
-        assert (shown["comparator"], shown["goal"], shown["goal_version"]) == ("ge", 45, 2)
+        assert (shown["comparator"], shown["goal"], shown["goal_version"]) == ("ge", 45, 3)
+        goal = get(api, "/indicators/xianning-2023.58.1/goals")["items"][-1]
+        assert (goal["previous_goal"], goal["goal"], goal["reason"]) == (45, 45, "方案文件更正")
+        assert (goal["previous_comparator"], goal["comparator"]) == ("gt", "ge")
+
+    def test_figures_and_comparator_never_come_from_two_sides_that_do_not_fit(
+        self, api: Api, database: Database
+    ) -> None:
+        """An administrator made it a range: one figure of the document takes its comparator along, and back again."""
+        path = "/indicators/xianning-2023.58.1"
+        why = {"reason": "常务会议调整", "document_number": "咸政办发〔2023〕12号"}
+        for words, stands in (("超过47%", ("gt", 47, None, 3)), ("达到47%", ("ge", 47, None, 5))):
+            body = {"comparator": "range", "goal": 45, "goal_to": 50} | why
+            assert api.admin.post(f"/api/v1{path}/goals", json=body).status_code == 201
+            number = last_change(database)
+            assert what_changes(imported(api, corrected(("占比超过46%", f"占比{words}"))))[1] == 1
+            shown = get(api, path)
+            assert (shown["comparator"], shown["goal"], shown["goal_to"], shown["goal_version"]) == stands
+            goal = get(api, f"{path}/goals")["items"][-1]
+            assert (goal["previous_comparator"], goal["comparator"]) == ("range", stands[0])
+            indicators = [kind for kind in kinds(database, number, "indicator.") if kind[1].endswith(".58.1")]
+            assert indicators == [("indicator.changed", "xianning-2023.58.1")]
+            assert kinds(database, number, "goal.") == [("goal.revised", "xianning-2023.58.1")]
 
     def test_gives_way_where_the_document_says_something_new(self, api: Api, database: Database) -> None:
         patch(api, "/targets/xianning-2023.58", statement="由管理员改写。", due_on="2023-11-30")

@@ -53,6 +53,8 @@ class TestReviseGoal:
             "goal_to": None,
             "previous_goal": 46,
             "previous_goal_to": None,
+            "comparator": "gt",
+            "previous_comparator": "gt",
             "recorded_at": goal["recorded_at"],
             "recorded_by": "admin",
             "request_id": response.headers["X-Request-ID"],
@@ -161,12 +163,12 @@ class TestComparatorOfARevision:
         assert (shown["comparator"], shown["goal"], shown["goal_to"]) == ("ge", 47, None)
 
     def test_another_comparator_alone_is_a_revision(self, api: Api, database: Database) -> None:
-        """A goal's record does not tell the comparator, so the indicator's does, at the same time."""
+        """The comparator is a field of the goal and of its indicator: both tell of it, at the same time."""
         path = "/api/v1/indicators/xianning-2023.58.1"
         number = last_change(database)
         body = {"goal": 46, "comparator": "ge", "reason": "明确", "document_number": "咸政办发〔2023〕21号"}
         goal = api.admin.post(f"{path}/goals", json=body).json()
-        assert goal["version"] == 2
+        assert (goal["version"], goal["previous_comparator"], goal["comparator"]) == (2, "gt", "ge")
         indicator = api.reader.get(path).json()
         assert (indicator["comparator"], indicator["updated_at"]) == ("ge", goal["recorded_at"])
         assert changes_after(database, number) == [

@@ -1,5 +1,6 @@
 """Indicators: reading them with every filter, creating and changing them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from httpx2 import Response
@@ -182,7 +183,7 @@ class TestUpdateIndicator:
         indicator = api.reader.get(PATH).json()
         for fields in (
             {"name": "公办园占比", "measure": "百分点"},
-            {"comparator": "ge", "kind": "increase"},
+            {"kind": "increase"},
             {"baseline": 44.1, "frequency": "month", "each_member": True},
             {"baseline": None, "frequency": None},
         ):
@@ -195,6 +196,61 @@ class TestUpdateIndicator:
             assert changes_after(database, number) == [("indicator.changed", SHARE, changed)]
             assert api.reader.get(PATH).json() == changed
             indicator = changed
+
+    def test_other_comparator_is_a_revision_of_the_goal(self, api: Api, database: Database) -> None:
+        """The figures ask for other values then: the history of the goal must tell it, and versions must move."""
+        indicator = api.reader.get(PATH).json()
+        number = last_change(database)
+        response = api.admin.patch(PATH, json={"name": "占比", "comparator": "lt"}, headers=MERGE_PATCH)
+        assert response.status_code == 200
+        changed = response.json()
+        told = {"name": "占比", "comparator": "lt", "goal_version": 2, "updated_at": changed["updated_at"]}
+        assert changed == indicator | told
+        first, goal = api.reader.get(f"{PATH}/goals").json()["items"]
+        assert (first["version"], first["comparator"]) == (1, "gt")
+        assert goal == {
+            "indicator": SHARE,
+            "version": 2,
+            "goal": 46,
+            "goal_to": None,
+            "previous_goal": 46,
+            "previous_goal_to": None,
+            "comparator": "lt",
+            "previous_comparator": "gt",
+            "reason": None,
+            "document_number": None,
+            "recorded_at": changed["updated_at"],
+            "recorded_by": "admin",
+            "request_id": response.headers["X-Request-ID"],
+        }
+        changes = [("goal.revised", SHARE, goal), ("indicator.changed", SHARE, changed)]
+        assert changes_after(database, number) == changes
+
+    def test_other_comparator_makes_goal_and_etag_stale(self, api: Api) -> None:
+        seen = api.reader.get(PATH)
+        api.admin.patch(PATH, json={"comparator": "lt"}, headers=MERGE_PATCH)
+        why = {"reason": "调整", "document_number": "咸政办发〔2023〕12号"}
+        revision = {"goal": 48, "expected_version": seen.json()["goal_version"]} | why
+        stale = api.admin.post(f"{PATH}/goals", json=revision)
+        assert (stale.status_code, stale.json()["code"]) == (409, "stale_version")
+        assert stale.json()["current"]["comparator"] == "lt"
+        headers = MERGE_PATCH | {"If-Match": seen.headers["ETag"]}
+        assert api.admin.patch(PATH, json={"comparator": "gt"}, headers=headers).status_code == 412
+        revised = api.admin.post(f"{PATH}/goals", json=revision | {"expected_version": 2})
+        assert (revised.status_code, revised.json()["comparator"]) == (201, "lt")
+
+    def test_as_of_before_another_comparator(self, api: Api) -> None:
+        paths = (PATH, f"{PATH}/goals", "/api/v1/targets/xianning-2023.58")
+        states = []
+        for comparator in ("gt", "lt", "ge"):
+            response = api.admin.patch(PATH, json={"comparator": comparator}, headers=MERGE_PATCH)
+            assert response.json()["comparator"] == comparator
+            answers = [api.reader.get(path).json() for path in paths]
+            states.append((datetime.now(UTC).isoformat(), answers))
+        assert [answers[0]["comparator"] for _, answers in states] == ["gt", "lt", "ge"]
+        assert [len(answers[1]["items"]) for _, answers in states] == [1, 2, 3]
+        for at, answers in states:
+            assert [api.reader.get(path, params={"as_of": at}).json() for path in paths] == answers
 
     def test_nothing_new_writes_nothing(self, api: Api, database: Database) -> None:
         before = snapshot(database)

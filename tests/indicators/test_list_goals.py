@@ -28,6 +28,8 @@ class TestListGoals:
             "goal_to": None,
             "previous_goal": None,
             "previous_goal_to": None,
+            "comparator": "gt",
+            "previous_comparator": None,
             "reason": None,
             "document_number": None,
             "recorded_by": None,
@@ -48,6 +50,8 @@ class TestListGoals:
             (48, None, 46, 50),
             (46, 50, 47, None),
         ]
+        compared = [(one["previous_comparator"], one["comparator"]) for one in goals]
+        assert compared == [(None, "gt"), ("gt", "gt"), ("gt", "range"), ("range", "ge")]
         assert walk(api.reader, PATH, 1) == goals
 
     def test_updated_after(self, api: Api) -> None:

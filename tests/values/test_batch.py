@@ -124,7 +124,7 @@ class TestBodies:
             ('{"values": {}}', 422, [("/values", "not_a_list")]),
             ('{"values": [], "dry_run": true}', 422, [("/dry_run", "unknown_field")]),
             ("[", 400, [("", "json_syntax")]),
-            ('[{"value": 1, "value": 2}]', 400, [("", "json_repeated_field")]),
+            ('[{}, {"value": 1, "value": 2}]', 400, [("/1", "json_repeated_field")]),
         ],
     )
     def test_other_bodies_are_refused(self, api: Api, body: str, status: int, faults: list[tuple[str, str]]) -> None:

@@ -14,14 +14,11 @@ from hypothesis import strategies as st
 
 from app.errors import (
     DocumentEmpty,
-    DocumentUnreadable,
     ErrorCode,
     Fault,
-    InvalidRequest,
     ServiceError,
     TooManyRows,
 )
-from app.spreadsheets import render_csv
 from app.values.formats import BATCH_TYPES, CSV_TYPE, JSON_TYPE, NDJSON_TYPES, XLSX_TYPE, read_batch
 from app.values.headings import COLUMNS
 from app.values.rows import MOST_ROWS, RawRow
@@ -83,7 +80,11 @@ class TestJson:
             ('{"values": {}}', "/values", "not_a_list"),
             ('{"values": [], "dry/run": 1}', "/dry~1run", "unknown_field"),
             ("[{]", "", "json_syntax"),
-            ('[{"a": 1, "a": 2}]', "", "json_repeated_field"),
+            ('[{}, {"a": 1, "b": 1e999999999999999999999}, {"a": 1, "a": 2}]', "/2", "json_repeated_field"),
+            ('{"values": [{"a": {"b": 1, "b": 2}}]}', "/values/0", "json_repeated_field"),
+            ('{"values": [], "values": []}', "", "json_repeated_field"),
+            ('[{"a": 1, "a": 2}, }]', "", "json_repeated_field"),
+            ('{"a": 1, "a": 2}', "", "json_repeated_field"),
             ("[" * 100_000, "", "json_too_deep"),
             (b'["\xff"]', "", "json_not_utf8"),
         ],
@@ -110,6 +111,10 @@ class TestNdjson:
         words = [[], ["json_syntax"], ["not_an_object"], ["json_not_utf8"], ["json_repeated_field"], []]
         assert [[fault.code for fault in row.faults] for row in rows] == words
         assert rows[1].faults[0].params == {"line": 2, "column": 11}
+        assert rows[3].faults[0].params == {"line": 4, "byte": 8}
+
+    def test_place_in_a_json_body_that_is_no_utf8_is_told(self) -> None:
+        assert fault_of(b'\xef\xbb\xbf[\n{"a": "\xff"}]', JSON_TYPE).params == {"line": 2, "byte": 8}
 
 
 class TestAnyFormat:
@@ -186,113 +191,6 @@ class TestSameRows:
         for media_type, body in bodies.items():
             rows = read_rows(body, media_type, encoding if encoding == "gb18030" else None)
             assert [(row.number, row.fields, list(row.faults)) for row in rows] == expected, media_type
-
-
-class TestCsvEncodings:
-    TEXT = "指标编码,期间,数值,备注\na.1,2023,5,教育局\n"
-
-    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
-    def test_encoding_is_found_and_told(self, encoding: str) -> None:
-        batch = read_batch(self.TEXT.encode(encoding), CSV_TYPE)
-        assert batch.encoding == encoding
-        assert [row.fields["note"] for row in batch.rows] == ["教育局"]
-
-    @pytest.mark.parametrize("charset", ["gbk", "GB2312", "gb18030"])
-    def test_charset_of_the_sender_wins(self, charset: str) -> None:
-        body = "indicator,period,value,note\na,2023,1,é\n".encode("gb18030")
-        with pytest.raises(DocumentUnreadable):  # too little Chinese in it to tell
-            read_batch("indicator,period,value,note\na,2023,1,龘\n".encode("gbk")[:-2] + b"\xff\n", CSV_TYPE)
-        assert [row.fields["note"] for row in read_rows(body, charset=charset)] == ["é"]
-
-    def test_charset_that_the_bytes_are_not_in_is_refused_with_the_place(self) -> None:
-        with pytest.raises(DocumentUnreadable) as caught:
-            read_batch(self.TEXT.encode("gbk"), CSV_TYPE, "utf-8")
-        assert caught.value.params == {"reason": "utf-8: 0xB1 @ 2"}
-
-    def test_charset_that_nobody_knows_is_refused(self) -> None:
-        with pytest.raises(DocumentUnreadable) as caught:
-            read_batch(self.TEXT.encode(), CSV_TYPE, "klingon")
-        assert caught.value.params == {"reason": "charset=klingon"}
-
-    def test_workbook_sent_as_csv_is_refused(self) -> None:
-        with pytest.raises(DocumentUnreadable) as caught:
-            read_batch(workbook([["指标编码"]]), CSV_TYPE)
-        assert caught.value.params == {"reason": "ZIP (DOCX, XLSX)"}
-
-
-class TestHeadings:
-    @pytest.mark.parametrize("heading", ["指标编码", " Indicator ", "ＩＮＤＩＣＡＴＯＲ", "指 标", "指标代码"])
-    def test_width_case_and_spaces_do_not_matter(self, heading: str) -> None:
-        assert read_rows(f"{heading},报告期,值\na,2023,1\n")[0].fields["indicator"] == "a"
-
-    def test_columns_for_people_are_not_read(self) -> None:
-        rows = read_rows("指标,指标名称,计量单位,目标值,目标任务,单位名称,现值,期间,数值\na,学位,个,1,x,y,2,2023,3\n")
-        assert rows == [(1, {"indicator": "a", "period": "2023", "value": 3}, [])]
-
-    def test_title_above_them_is_passed_over(self) -> None:
-        assert len(read_rows("咸宁市2023年指标值\n\n指标,期间,数值\na,2023,1\n")) == 1
-
-    def test_unknown_repeated_and_missing_ones_are_all_told(self) -> None:
-        with pytest.raises(InvalidRequest) as caught:
-            read_rows("指标,indicator,perod,数/值\n")
-        told = [(fault.pointer, fault.code) for fault in caught.value.faults]
-        assert told == [
-            ("/perod", "unknown_field"),
-            ("/数~1值", "unknown_field"),
-            ("/indicator", "heading_repeated"),
-            ("/period", "heading_missing"),
-            ("/value", "heading_missing"),
-        ]
-        assert caught.value.faults[0].suggestions[0] == "period"
-        assert "数值" in caught.value.faults[1].suggestions
-
-    def test_none_at_all_says_which_are_expected(self) -> None:
-        fault = fault_of("a,2023,1\nb,2023,2\n")
-        assert fault.code == "headings_not_found"
-        assert all(word in str(fault.params["headings"]) for word in ("indicator", "期间", "数值"))
-
-    def test_headings_alone_are_a_batch_of_no_rows(self) -> None:
-        assert read_rows("indicator,period,value\n") == []
-
-
-class TestCsvRows:
-    def test_blank_rows_keep_their_numbers_and_rows_left_blank_are_counted(self) -> None:
-        batch = read_batch(
-            b"indicator,period,value,note,evidence_url,expected_version\n"
-            b"a,2023,1,,,\n\n,,,,,\nb,2023, ,,,3\nc,2023,,why,,\n",
-            CSV_TYPE,
-        )
-        assert [row.number for row in batch.rows] == [1, 5]
-        assert batch.left_blank == 1
-
-    def test_cell_without_heading_is_a_fault(self) -> None:
-        rows = read_rows("indicator,,period,value\na,,2023,1\na,x,2023,1\na,,2023,1,,x\n,x,,\n")
-        assert [[fault.params.get("column") for fault in row.faults] for row in rows] == [[], [2], [6], [2]]
-
-    def test_short_row_lacks_its_fields(self) -> None:
-        assert read_rows("note,value,indicator,period\nx\n") == [(1, {"note": "x"}, [])]
-
-    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-    def test_quoted_cells_hold_line_ends_and_separators(self, end: str) -> None:
-        text = f'note,indicator,period,value{end}"a{end}b,""c""",i,2023,1{end}'
-        assert read_rows(text)[0].fields["note"] == f'a{end}b,"c"'
-
-    @pytest.mark.parametrize("tail", ['"', 'a,2023,1,"open\nb,2023,1,\n', 'a,2023,1,"x"y\n'])
-    def test_quotes_that_do_not_match_are_refused_with_their_line(self, tail: str) -> None:
-        fault = fault_of(f"indicator,period,value,note\na,2023,1,\n{tail}")
-        assert (fault.code, fault.params) == ("csv_syntax", {"line": 3})
-
-    @pytest.mark.parametrize(
-        ("cell", "note"),
-        [("'=1+1", "=1+1"), ("'-5", "-5"), ("'＠x", "＠x"), ("'tis", "'tis"), ("''=1", "''=1"), ("=1+1", "=1+1")],
-    )
-    def test_apostrophe_that_our_exports_add_is_taken_off_a_note(self, cell: str, note: str) -> None:
-        assert one(note=cell).fields["note"] == note
-
-    @given(st.text("'=+-@＝abc ").filter(str.strip))
-    def test_note_comes_back_from_our_csv(self, note: str) -> None:
-        body = render_csv([("indicator",), ("period",), ("value",), ("note",)], [ROW | {"note": note}])
-        assert note.startswith("'") or read_rows(body)[0].fields["note"] == note
 
 
 class TestFigures:

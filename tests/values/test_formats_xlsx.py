@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from app.errors import InvalidRequest, ServiceError, WorkbookUnreadable
+from app.errors import ErrorCode, Fault, InvalidRequest, ServiceError, WorkbookUnreadable
 from app.types import MAX_SIGNIFICANT_DIGITS
 from app.values.formats import XLSX_TYPE, read_batch
 from app.values.rows import RawRow
-from tests.values.sheets import workbook
+from tests.values.sheets import workbook, workbook_of
 
 HEADINGS = ["指标编码", "期间", "数值", "备注", "预期版本"]
 SHEET = "xl/worksheets/sheet1.xml"
@@ -118,6 +118,88 @@ class TestFigures:
         assert rows[1].fields["value"] == 2
 
 
+def in_format(form: str | int, value: object = 0.468, column: int = 2) -> RawRow:
+    def write(book: Workbook, sheet: Worksheet) -> None:
+        sheet.write(1, column, value, book.add_format({"num_format": form}))
+
+    cells = ["a", "2023", 5]
+    (row,) = read_rows(workbook([HEADINGS, [*cells[:column], None, *cells[column + 1 :]]], write))
+    return row
+
+
+class TestPercentages:
+    @pytest.mark.parametrize(
+        "form", ["0%", "0.00%", "0.0%", 9, 10, "[Red]0.0 %;-0.0 %", '0"份"%', "0.0%;[Red]\\(0.0%\\)", "#,##0.###%_)"]
+    )
+    def test_cell_that_shows_one_is_a_fault_with_what_it_shows(self, form: str | int) -> None:
+        row = in_format(form)
+        fault = Fault("/value", ErrorCode.percent_cell, {"shown": "46.8%"}, ["46.8"])
+        assert (row.faults, row.fields["value"]) == ([fault], "46.8%")
+
+    @pytest.mark.parametrize("form", ["0.000", '0.0"%"', "0.0\\%", "0.0_%", "[$%]0.0", "0.0％", "@"])
+    def test_other_format_is_none_whatever_signs_it_shows(self, form: str) -> None:
+        row = in_format(form)
+        assert (row.faults, row.fields["value"]) == ([], Decimal("0.468"))
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (0, "0"),
+            (1, "100"),
+            (0.07, "7"),
+            (-0.05, "-5"),
+            (12.3456, "1234.56"),
+            (0.123456789012345, "12.3456789012345"),
+        ],
+    )
+    def test_it_has_the_digits_that_a_spreadsheet_shows(self, value: float, shown: str) -> None:
+        assert list(in_format("0%", value).faults[0].suggestions) == [shown]
+
+    def test_text_in_such_a_cell_is_what_it_says(self) -> None:
+        assert in_format("0%", "46.8").fields["value"] == Decimal("46.8")
+
+    def test_formula_is_judged_by_its_result(self) -> None:
+        def write(book: Workbook, sheet: Worksheet) -> None:
+            sheet.write_formula(1, 2, "=1/2", book.add_format({"num_format": "0%"}), 0.5)
+
+        (row,) = read_rows(workbook([HEADINGS, ["a", "2023"]], write))
+        assert codes(row) == [("/value", "percent_cell")]
+
+    def test_in_a_note_it_is_as_it_is_shown(self) -> None:
+        row = in_format("0%", column=3)
+        assert (row.faults, row.fields["note"]) == ([], "46.8%")
+
+    def test_others_in_its_row_and_table_keep_their_figures(self) -> None:
+        def write(book: Workbook, sheet: Worksheet) -> None:
+            sheet.write(4, 4, 0.5, book.add_format({"num_format": "0%"}))
+
+        table = [
+            [],
+            [],
+            ["", "", *HEADINGS[:3]],
+            ["", "", "a", "2023", 1],
+            ["", "", "b", "2023"],
+            ["", "", "c", "2023", 2],
+        ]
+        rows = read_rows(workbook(table, write))
+        assert [codes(row) for row in rows] == [[], [("/value", "percent_cell")], []]
+
+    def test_all_cells_may_be_in_such_a_format(self) -> None:
+        body = altered(
+            workbook([HEADINGS, ["a", "2023", 0.468]]), "xl/styles.xml", **{'<xf numFmtId="0"': '<xf numFmtId="9"'}
+        )
+        assert codes(read_rows(body)[0]) == [("/value", "percent_cell")]
+
+    def test_workbook_without_styles_is_read(self) -> None:
+        body = workbook([HEADINGS, ["a", "2023", 5]])
+        out = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(body)) as old, zipfile.ZipFile(out, "w") as new:
+            for name in old.namelist():
+                if name != "xl/styles.xml":
+                    new.writestr(name, old.read(name))
+        assert read_rows(out.getvalue())[0].fields["value"] == 5
+
+
 class TestPeriods:
     def test_year_as_a_number_is_a_period(self) -> None:
         assert one(period=2023).fields["period"] == "2023"
@@ -154,6 +236,37 @@ class TestSheets:
         batch = read_batch(out.getvalue(), XLSX_TYPE)
         assert [(row.number, row.fields["value"]) for row in batch.rows] == [(1, 5), (4, 6)]
         assert (batch.left_blank, batch.encoding) == (1, None)
+
+    def test_second_sheet_with_rows_is_refused_and_both_are_named(self) -> None:
+        table = [HEADINGS, ["a", "2023", 5]]
+        with pytest.raises(InvalidRequest) as caught:
+            read_rows(workbook_of({"六月": table, "说明": [["单位", "期间"]], "七月": table, "八月": [HEADINGS]}))
+        assert caught.value.faults == (Fault("", ErrorCode.several_tables, {"sheets": "六月、七月"}),)
+
+    def test_second_sheet_with_a_wrong_heading_beside_the_right_ones_is_refused_too(self) -> None:
+        with pytest.raises(InvalidRequest) as caught:
+            read_rows(workbook_of({"a": [HEADINGS, ["a", "2023", 5]], "b": [[*HEADINGS, "备住"], ["b", "2023", 5]]}))
+        assert caught.value.faults[0].params == {"sheets": "a、b"}
+
+    @pytest.mark.parametrize("other", [[], [HEADINGS], [HEADINGS, [], ["", " "]], [HEADINGS, ["a", "2023"]]])
+    def test_sheet_without_rows_is_passed_over(self, other: list[list[Any]]) -> None:
+        table = [HEADINGS, ["b", "2023", 5]]
+        for sheets in ({"one": other, "two": table}, {"two": table, "one": other}):
+            assert [row.fields["indicator"] for row in read_rows(workbook_of(sheets))] == ["b"]
+
+    def test_list_with_some_headings_behind_the_table_is_passed_over(self) -> None:
+        codes_of = [["指标编码", "单位", "期间", "全称"], ["a", "x", "2023", "y"]]
+        assert len(read_rows(workbook_of({"数据": [HEADINGS, ["b", "2023", 5]], "编码": codes_of}))) == 1
+
+    def test_only_headings_are_a_batch_of_no_rows(self) -> None:
+        assert read_rows(workbook_of({"a": [HEADINGS], "b": [HEADINGS]})) == []
+
+    def test_wrong_headings_of_the_first_sheet_are_told(self) -> None:
+        with pytest.raises(InvalidRequest) as caught:
+            read_rows(
+                workbook_of({"a": [["指标", "期间", "值x"], ["a", "2023", 5]], "b": [HEADINGS, ["b", "2023", 5]]})
+            )
+        assert [fault.code for fault in caught.value.faults] == ["unknown_field", "heading_missing"]
 
     def test_none_with_headings_says_which_are_expected(self) -> None:
         with pytest.raises(InvalidRequest) as caught:

@@ -255,9 +255,15 @@ class TestUnit:
         for unit in response.json()["errors"][0]["suggestions"]:
             assert post(api.counties, unit=unit).status_code == 201
 
-    def test_the_group_itself_has_no_figures_403(self, api: Api) -> None:
+    def test_the_group_itself_has_no_figures_422(self, api: Api) -> None:
         response = post(api.counties, unit="各县市区人民政府")
-        assert (response.status_code, response.json()["code"]) == (403, "unit_not_assigned")
+        assert fault(response) == ("/unit", "unit_is_group")
+        assert "chibi-city-government" in response.json()["errors"][0]["suggestions"]
+
+    def test_refusals_name_units_that_would_do(self, api: Api) -> None:
+        other = post(api.jiayu, unit="市教育局").json()["errors"][0]
+        assert (other["pointer"], other["suggestions"]) == ("/unit", ["jiayu-county-government"])
+        assert EDUCATION in post(api.admin, unit="市科技局").json()["errors"][0]["suggestions"]
 
     def test_client_without_units_must_say_which_422(self, api: Api) -> None:
         assert fault(post(api.unbound)) == ("/unit", "unit_needed")
