@@ -44,7 +44,7 @@ JUDGED = {
     # 1.0 is a whole number to JSON Schema, and none to a version
     "not_a_whole_number",
     # bytes that are no document
-    *("document_empty", "document_unreadable", "document_without_targets"),
+    *("document_empty", "document_unreadable", "document_without_targets", "not_in_encoding", "charset_wrong"),
 }
 
 # what a request takes that neither makes a thing nor alters one, but moves it along

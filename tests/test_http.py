@@ -1,9 +1,11 @@
 """A real `zeren serve` on a socket: upgrade offers, bodies of any length, HEAD, keep-alive, workers, a clean end."""
 
+import io
 import json
 import shutil
 import socket
 import subprocess
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -11,9 +13,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from python_calamine import CalamineWorkbook
+from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
+from xlsxwriter import Workbook
+from xlsxwriter.worksheet import Worksheet
 
+from app.middleware import CatchEverything
 from tests.conftest import Template
 from tests.server import free_port, running_server, start_server
+from tests.values.sheets import workbook
 
 CURL = shutil.which("curl")
 VALUE = {"indicator": "xianning-2023.58.1", "period": "2023-06", "value": 46.8}
@@ -184,3 +193,36 @@ class TestEnd:
             process.wait(20)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+class TestPanic:
+    """Libraries in Rust end a call by an exception that is no `Exception`."""
+
+    async def panics(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        def write(book: Workbook, sheet: Worksheet) -> None:
+            sheet.write_number(0, 0, -1e18, book.add_format({"num_format": "hh:mm"}))
+
+        book = CalamineWorkbook.from_filelike(io.BytesIO(workbook([], write)))
+        list(book.get_sheet_by_index(0).iter_rows())
+
+    def test_is_the_one_500(self) -> None:
+        response = TestClient(CatchEverything(self.panics)).get("/")
+        assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+
+    @pytest.mark.parametrize("end", [CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit])
+    def test_end_of_the_task_or_the_process_is_none(self, end: type[BaseException]) -> None:
+        sent: list[Message] = []
+
+        async def ends(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            raise end
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        serving = CatchEverything(ends)({"type": "http"}, receive, send)
+        with pytest.raises(end):
+            serving.send(None)
+        assert not sent
