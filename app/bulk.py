@@ -12,19 +12,18 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     FromClause,
-    Insert,
     Table,
     Text,
-    Update,
     bindparam,
     cast,
     func,
-    insert,
     literal_column,
     make_url,
     select,
+    tuple_,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
 from app.tables import metadata
@@ -81,12 +80,24 @@ def update_many(session: Session, table: type[SQLModel], keys: Columns, columns:
     _write(session, table, keys, columns)
 
 
-def _write(session: Session, table: type[SQLModel], keys: Columns, columns: Columns) -> None:
+def upsert_many(
+    session: Session, table: type[SQLModel], keys: Columns, columns: Columns, rank: tuple[str, ...]
+) -> None:
+    """Insert rows, or put each in the place of the one that has its key, unless that ranks above it.
+
+    `rank` are the columns which together tell what ranks above what.
+    """
+    _write(session, table, keys, columns, rank)
+
+
+def _write(
+    session: Session, table: type[SQLModel], keys: Columns, columns: Columns, rank: tuple[str, ...] = ()
+) -> None:
     values = {f"of_{name}": found for name, found in keys.items()} | dict(columns)
     if not values or not next(iter(values.values())):
         return
     engine = session.get_bind().dialect.name
-    written = _compiled(metadata.tables[str(table.__tablename__)], tuple(keys), tuple(columns), engine)
+    written = _compiled(metadata.tables[str(table.__tablename__)], tuple(keys), tuple(columns), rank, engine)
     connection = session.connection()
     if engine == "postgresql":
         connection.exec_driver_sql(written.text, tuple(list(values[name]) for name in written.order))
@@ -110,8 +121,16 @@ class _Written(NamedTuple):
     binders: Mapping[str, Callable[[Any], Any]]
 
 
+def _insert(table: Table, given: Mapping[str, Any], engine: str) -> Any:
+    if engine == "postgresql":
+        return postgresql.insert(table).from_select(list(given), select(*given.values()))
+    return sqlite.insert(table).values(given)
+
+
 @functools.cache
-def _compiled(table: Table, keys: tuple[str, ...], names: tuple[str, ...], engine: str) -> _Written:
+def _compiled(
+    table: Table, keys: tuple[str, ...], names: tuple[str, ...], rank: tuple[str, ...], engine: str
+) -> _Written:
     """SQLite runs a write once for each row, PostgreSQL once for all: that way each is many times as fast."""
     dialect = _DIALECTS[engine]
     types = {name: table.c[name.removeprefix("of_")].type for name in (*(f"of_{key}" for key in keys), *names)}
@@ -121,14 +140,16 @@ def _compiled(table: Table, keys: tuple[str, ...], names: tuple[str, ...], engin
         given = {name: rows.c[name] for name in types}
     else:
         given = {name: bindparam(name, type_=kind) for name, kind in types.items()}
-    statement: Insert | Update
-    if keys:
+    statement: Any
+    if keys and not rank:
         same = (table.c[key] == given[f"of_{key}"] for key in keys)
         statement = update(table).values({name: given[name] for name in names}).where(*same)
-    elif engine == "postgresql":
-        statement = insert(table).from_select(names, select(*given.values()))
     else:
-        statement = insert(table).values(given)
+        statement = _insert(table, {name.removeprefix("of_"): value for name, value in given.items()}, engine)
+    if rank:
+        new = statement.excluded
+        above = tuple_(*(new[name] for name in rank)) >= tuple_(*(table.c[name] for name in rank))
+        statement = statement.on_conflict_do_update(index_elements=keys, set_={n: new[n] for n in names}, where=above)
     compiled = statement.compile(dialect=dialect)
     found = {name: kind.dialect_impl(dialect).bind_processor(dialect) for name, kind in types.items()}
     binders = {name: bind for name, bind in found.items() if bind is not None}

@@ -1,14 +1,14 @@
 """Many rows at once: what is written is what single writes would leave, on either engine."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import FromClause, select
 from sqlmodel import col
 
-from app.bulk import KeySet, fetch_keyed, insert_many, update_many
+from app.bulk import KeySet, fetch_keyed, insert_many, update_many, upsert_many
 from app.db import Database
-from app.tables import Client, Indicator, Unit, Value
+from app.tables import Client, Indicator, LatestValue, Unit, Value
 
 KEYS = KeySet(indicator_id=int, period=str, unit_id=int)
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -77,6 +77,28 @@ class TestUpdateMany:
         assert [row.version for row in rows] == [1, 2, 3, 1, 1, 1]
         assert [row.value for row in rows[1:3]] == [Decimal("1.5"), Decimal("2.5")]
         assert [row.note for row in rows] == NOTES
+
+
+class TestUpsertMany:
+    RANK = ("period_end", "recorded_at", "period")
+
+    def test_only_what_ranks_below_gives_way(self, database: Database) -> None:
+        columns = _columns(database)
+        keys = {name: columns[name][:1] for name in ("indicator_id", "unit_id")}
+        written = [
+            ("2023-06", date(2023, 6, 30), AT, 1, 1),
+            ("2023-05", date(2023, 5, 31), AT + timedelta(days=1), 2, 1),  # of an earlier period: it stays out
+            ("2023-06", date(2023, 6, 30), AT, 3, 3),  # the same rank: a correction
+            ("2023-H1", date(2023, 6, 30), AT, 4, 4),  # of two that were recorded together the greater text
+            ("2023-Q2", date(2023, 6, 30), AT - timedelta(seconds=1), 5, 4),
+            ("2023-07", date(2023, 7, 31), AT - timedelta(days=1), 6, 6),
+        ]
+        for period, end, at, value, stands in written:
+            row = {"period": [period], "period_end": [end], "value": [Decimal(value)], "recorded_at": [at]}
+            with database.writing() as session:
+                upsert_many(session, LatestValue, keys, row, self.RANK)
+            with database.reading() as session:
+                assert session.execute(select(LatestValue)).scalars().one().value == stands
 
 
 class TestFetchKeyed:

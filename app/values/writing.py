@@ -5,7 +5,7 @@ every office takes, often.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from sqlalchemy import FromClause, and_, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.bulk import KeySet, fetch_keyed, insert_many, update_many
+from app.bulk import KeySet, fetch_keyed, insert_many, update_many, upsert_many
 from app.changes.service import record_changes
 from app.counting import recount
 from app.schemas import NamedUnit
@@ -107,14 +107,7 @@ def _at_keys(keys: FromClause) -> Any:
 
 def _newest_of_pairs(pairs: FromClause) -> Any:
     return (
-        select(
-            col(LatestValue.indicator_id),
-            col(LatestValue.unit_id),
-            col(LatestValue.period_end),
-            col(LatestValue.recorded_at),
-            col(LatestValue.period),
-            col(LatestValue.value),
-        )
+        select(col(LatestValue.indicator_id), col(LatestValue.unit_id), col(LatestValue.period))
         .select_from(pairs)
         .join(
             LatestValue,
@@ -197,22 +190,11 @@ def _keep_latest(session: Session, versions: Sequence[Version]) -> None:
                 counting[indicator, unit] = newest
         else:
             dropped.setdefault((indicator, unit), set()).add(period)
-    rows = fetch_keyed(session, _newest_of_pairs, _PAIRS, list(counting.keys() | dropped.keys()))
-    known: dict[Pair, Newest] = {(row[0], row[1]): Newest(*row[2:]) for row in rows}
-    first = {pair: newest for pair, newest in counting.items() if pair not in known}
-    newer = {pair: new for pair, new in counting.items() if pair in known and new[:3] >= known[pair][:3]}
-    insert_many(session, LatestValue, _pairs(first) | _newest(first))
-    update_many(session, LatestValue, _pairs(newer), _newest(newer))
-    # where the newest one counts no longer, an older one takes its place
-    recount(session, {pair[0] for pair, periods in dropped.items() if pair in known and known[pair].period in periods})
-
-
-def _pairs(newest: Mapping[Pair, Newest]) -> dict[str, Sequence[Any]]:
-    return _columns(_PAIRS.parts, list(newest))
-
-
-def _newest(newest: Mapping[Pair, Newest]) -> dict[str, Sequence[Any]]:
-    return _columns(Newest._fields, list(newest.values()))
+    rows = fetch_keyed(session, _newest_of_pairs, _PAIRS, list(dropped))
+    gone = {indicator for indicator, unit, period in rows if period in dropped[indicator, unit]}
+    pairs = _columns(_PAIRS.parts, list(counting))
+    upsert_many(session, LatestValue, pairs, _columns(Newest._fields, list(counting.values())), Newest._fields[:3])
+    recount(session, gone)  # where the newest one counts no longer, an older one takes its place
 
 
 def _counts(subject: Subject, status: str) -> bool:
