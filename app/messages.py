@@ -168,7 +168,8 @@ DETAILS: dict[E, Sentence] = {
         "another file.",
     ),
     E.charset_wrong: Sentence(
-        "Content-Type 声明 charset={charset}，内容却是 {found} 编码。请改为 charset={found}，或去掉 charset 由服务识别。",
+        "Content-Type 声明 charset={charset}，内容却是 {found} 编码。请改为 charset={found}，"
+        "或去掉 charset 由服务识别。",
         "Content-Type says charset={charset}, but the body is {found}. Send charset={found}, or none at all: then the "
         "service finds out.",
     ),
@@ -223,7 +224,8 @@ DETAILS: dict[E, Sentence] = {
         "应为数字，如 46.8；在 JSON 中不带引号。", "A number was expected, such as 46.8; in JSON without quotes."
     ),
     E.percent_cell: Sentence(
-        "单元格为百分比格式，显示 {shown}，所存却是其百分之一。请把格式改为“常规”，再按计量单位填写数字：以“%”计的填百分号前的数。",
+        "单元格为百分比格式，显示 {shown}，所存的数却不带百分号，是它的百分之一。请把格式改为“常规”，"
+        "再按计量单位填写数字：以百分比计的，填百分号前的数。",
         "The cell is formatted as a percentage: it shows {shown}, but holds a hundredth of that. Format it as General "
         "and type the figure in the indicator's measure: in percent, the number before the sign.",
     ),

@@ -84,7 +84,21 @@ def units(api: Api, *named: tuple[str, str]) -> int:
 
 
 MEMBERS = ("嘉鱼县人民政府", "赤壁市人民政府", "通山县人民政府")
+
+
 # every kind of change; some of them undo others
+EDUCATION = "xianning-education-bureau"
+
+
+def batch(api: Api, *figures: tuple[str, float]) -> int:
+    rows = [{"indicator": INDICATOR, "unit": EDUCATION, "period": period, "value": one} for period, one in figures]
+    return api.admin.post("/api/v1/values/batch", json=rows).status_code
+
+
+def step(api: Api, name: str, **body: str) -> int:
+    return api.admin.post(f"/api/v1/values/{VALUE}/{name}", json=body).status_code
+
+
 CHANGES: dict[str, Callable[[Api], int]] = {
     "words": lambda api: patch(api, f"/targets/{TARGET}", statement="实施学位行动。"),
     "day": lambda api: patch(api, f"/targets/{TARGET}", due_on="2023-11-30"),
@@ -106,6 +120,12 @@ CHANGES: dict[str, Callable[[Api], int]] = {
     "older value": lambda api: value(api, "xianning-education-bureau", "2023-05", 45.1),
     "value of another": lambda api: value(api, "嘉鱼县人民政府", "2023-06", 44),
     "acknowledgement": lambda api: acknowledged(api, "xianning-education-bureau", "lead"),
+    "batch": lambda api: batch(api, ("2023-04", 44), ("2023-05", 45.5), ("2023-06", 47.5)),
+    "approval": lambda api: step(api, "approval"),
+    "return": lambda api: step(api, "return", reason="与上月不符"),
+    "withdrawal": lambda api: step(api, "withdrawal", reason="误报"),
+    "quality": lambda api: patch(api, f"/indicators/{INDICATOR}", quality={"source": "教育局统计"}),
+    "comparator": lambda api: patch(api, f"/indicators/{INDICATOR}", comparator="ge"),
     "approval wanted": lambda api: patch(api, "/plans/xianning-2023", approval_required=True),
     "approval not wanted": lambda api: patch(api, "/plans/xianning-2023", approval_required=False),
     "document": lambda api: (
@@ -114,7 +134,22 @@ CHANGES: dict[str, Callable[[Api], int]] = {
     "shorter document": lambda api: post(api, PLAN[: PLAN.index("\n70.")]).status_code,
     "document as it was": lambda api: post(api, PLAN).status_code,
 }
-ONCE = ("value", "correction", "goal", "acknowledgement", "approval wanted", "words", "units", "document")
+ONCE = (
+    "value",
+    "correction",
+    "batch",
+    "approval",
+    "return",
+    "withdrawal",
+    "quality",
+    "comparator",
+    "goal",
+    "acknowledgement",
+    "approval wanted",
+    "words",
+    "units",
+    "document",
+)
 
 
 def assert_all_as_they_were(api: Api, past: list[tuple[str, datetime, dict[str, Answer]]]) -> None:

@@ -21,10 +21,10 @@ from app.spreadsheets import MOST_IN_A_CELL
 from app.values.styles import percent_styles
 
 MOST_UNPACKED = 200_000_000  # bytes of all parts together
-MOST_CELLS = 3_000_000  # of a sheet's rectangle
+MOST_CELLS = 3_000_000  # of the rectangles of all sheets
 MOST_WITHOUT_RESULT = 300_000
 MOST_PERCENT = 500_000
-MOST_CHARACTERS = 50_000_000  # of the text of a sheet's cells, a shared text counted in each of them
+MOST_CHARACTERS = 50_000_000  # of the text of all cells, a shared text counted in each of them
 MOST_DESCRIBED = 5_000_000  # bytes of a part that says which sheets there are
 MOST_SHEETS = 1000  # and what else the workbook refers to
 _CHUNK = 1 << 18
@@ -88,7 +88,7 @@ class SheetFacts:
         self._shared = shared
         self._is_shared = self._in_text = False
         self._number, self._number_at = "", 0  # of the text that the cell names, and where it begins
-        self._length = self._characters = 0  # of the cell's text, and of all
+        self._length = self.characters = 0  # of the cell's text, and of all
         self._most_left = MOST_WITHOUT_RESULT
         self._reference: str | None = None  # of the cell, such as C17; its place is worked out where it is needed
         self._row = self._column = -1
@@ -97,13 +97,10 @@ class SheetFacts:
         self._bottom = self._right = -1
         self._counted: tuple[str, set[str]] = ("", set())  # the row and the columns that the rectangle has already
 
-    def check_size(self) -> None:
-        """Raises: `WorkbookUnreadable` where the rectangle is too large, or the text in it."""
-        cells = (self._bottom - self._top + 1) * (self._right - self._left + 1)
-        if self._right >= 0 and cells > MOST_CELLS:
-            raise WorkbookUnreadable(reason=f"{cells} > {MOST_CELLS} cells")
-        if self._characters > MOST_CHARACTERS:
-            raise WorkbookUnreadable(reason=f"{self._characters} > {MOST_CHARACTERS} characters")
+    @property
+    def cells(self) -> int:
+        """How many cells the rectangle has."""
+        return (self._bottom - self._top + 1) * (self._right - self._left + 1) if self._right >= 0 else 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Take the next element of the sheet's XML."""
@@ -133,7 +130,7 @@ class SheetFacts:
         if self._is_shared:
             self._number += text
         self._length += len(text)
-        self._characters += len(text)
+        self.characters += len(text)
         _check_length(self._length)
 
     def end(self, name: str) -> None:
@@ -141,7 +138,7 @@ class SheetFacts:
         if self._in_text and (name == "v" or name.endswith(":v")):
             self._in_text = False
             if self._is_shared and self._number:
-                self._characters += self._shared_length()
+                self.characters += self._shared_length()
 
     def _shared_length(self) -> int:
         """The length of the text that the cell names by its number.
@@ -233,7 +230,19 @@ def inspect_workbook(body: bytes) -> dict[str, SheetFacts]:
             parts = _parts_of_sheets(archive)
     except (*_BROKEN, RuntimeError) as error:  # zipfile's word for "encrypted" is RuntimeError
         raise WorkbookUnreadable(reason=f"{type(error).__name__}: {error}"[:200]) from error
-    return {name: facts for name, part in parts.items() if (facts := found.get(part)) is not None}
+    sheets = {name: facts for name, part in parts.items() if (facts := found.get(part)) is not None}
+    _check_sizes(sheets.values())
+    return sheets
+
+
+def _check_sizes(sheets: Collection[SheetFacts]) -> None:
+    """All sheets are read: a thousand that are nearly too large take as many times as long."""
+    cells = sum(one.cells for one in sheets)
+    if cells > MOST_CELLS:
+        raise WorkbookUnreadable(reason=f"{cells} > {MOST_CELLS} cells")
+    characters = sum(one.characters for one in sheets)
+    if characters > MOST_CHARACTERS:
+        raise WorkbookUnreadable(reason=f"{characters} > {MOST_CHARACTERS} characters")
 
 
 def _check_parts(parts: list[zipfile.ZipInfo]) -> None:

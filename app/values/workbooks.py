@@ -79,7 +79,6 @@ def _sheets(book: CalamineWorkbook, facts: dict[str, SheetFacts]) -> Iterator[tu
             continue
         if sheet.name not in facts:
             raise WorkbookUnreadable(reason=f"XML: {sheet.name}")
-        facts[sheet.name].check_size()
         with _refusing(sheet.name):
             cells = book.get_sheet_by_index(index)
         yield sheet.name, _rows(cells, facts[sheet.name])

@@ -18,7 +18,7 @@ from app.problems import MOST_FAULTS
 from app.spreadsheets import MOST_IN_A_CELL
 from app.values.formats import CSV_TYPE, XLSX_TYPE, read_batch
 from app.values.headings import MOST_COLUMNS
-from app.values.inspecting import MOST_CHARACTERS, MOST_SHEETS
+from app.values.inspecting import MOST_CELLS, MOST_CHARACTERS, MOST_SHEETS
 from app.values.rows import RawRow
 from tests.conftest import Api
 from tests.history import snapshot
@@ -142,6 +142,17 @@ class TestParts:
         with within(5, 5):
             assert refusal(large).startswith(f"{part}: ")
             assert refusal(many).startswith(f"{part}: > {MOST_SHEETS} ")
+
+
+class TestSheets:
+    def test_that_are_each_nearly_too_large_are_refused_together(self) -> None:
+        def write(book: Workbook, sheet: Worksheet) -> None:
+            for one in (sheet, book.add_worksheet()):
+                one.write_number(MOST_CELLS // 50 - 1, 25, 1)
+                one.write_number(0, 0, 1)
+
+        cells = 2 * (MOST_CELLS // 50) * 26
+        assert refusal(workbook([], write)) == f"{cells} > {MOST_CELLS} cells"
 
 
 class TestCellsNobodyCanHold:
