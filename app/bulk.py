@@ -5,7 +5,7 @@ Both go past the parts of SQLAlchemy that work row by row: for ten thousand rows
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -158,12 +158,7 @@ def _compiled(
     return _Written(text, list(compiled.positiontup or ()), binders)
 
 
-def _bound(bind: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
+def _bound(bind: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
     """Values as the driver takes them; the days and times of many rows are few."""
-    done: dict[Any, Any] = {}
-    found = []
-    for value in values:
-        if value not in done:
-            done[value] = bind(value)
-        found.append(done[value])
-    return found
+    done = {value: bind(value) for value in set(values)}
+    return [done[value] for value in values]

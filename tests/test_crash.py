@@ -143,19 +143,22 @@ class Stored:
     @classmethod
     def read(cls, database: Database) -> "Stored":
         """All in one transaction: what was on its way when the server died may still be arriving."""
-        told = select(col(Change.data)).where(col(Change.type) == "value.submitted").order_by(col(Change.id))
+        told = select(col(Change.code), col(Change.data)).where(col(Change.type) == "value.submitted")
         with database.reading() as session:
             revisions: dict[str, list[tuple[int, float]]] = {}
             for row in session.execute(select(ValueRevision).order_by(col(ValueRevision.version))).scalars():
                 revisions.setdefault(row.period, []).append((row.version, float(row.value)))
             values = {row.period: (row.version, float(row.value)) for row in session.execute(select(Value)).scalars()}
             newest = session.execute(select(LatestValue)).scalar_one()
-            changes = [json.loads(data) for data in session.execute(told).scalars()]
+            changes = session.execute(told.order_by(col(Change.id))).all()
+        figures = {(period, version): value for period, rows in revisions.items() for version, value in rows}
+        versions = [(code, json.loads(data)["version"]) for code, data in changes]
         return cls(
             revisions,
             values,
             (newest.period, float(newest.value)),
-            [(data["code"], data["version"], data["value"]) for data in changes],
+            # a change names a version, which says the rest
+            [(code, version, figures[code.rpartition(":")[2], version]) for code, version in versions],
         )
 
 

@@ -22,6 +22,7 @@ from app.values.writing import Current, Key, Place, Version, show, values_at, wr
 
 MOST_NAMED = 5  # of the rows that repeat each other, in the words to one of them
 REOPENED = (ValueStatus.returned, ValueStatus.withdrawn)  # what was sent back or taken back may be recorded again
+_SUBMITTED = ValueStatus.submitted.value
 _SAID = {"note", "evidence_url"}  # beside the figure, where a request says anything of them
 _REVISIONS = KeySet(indicator_id=int, period=str, unit_id=int, version=int)
 
@@ -210,8 +211,7 @@ def _judge(caller: Caller, figure: Figure, place: Place, current: Current | None
     version = current.version if current is not None else 0
     if figure.expected_version not in (None, version):
         return Outcome(place, None, current, [_stale(figure, place, current)])
-    status = ValueStatus.submitted.value
-    now = next_version(caller, current, figure.content(current), status, None, at)
+    now = next_version(caller, current, figure.content(current), _SUBMITTED, None, at)
     return Outcome(place, Version(place, current, now), current)
 
 

@@ -168,7 +168,7 @@ class TestOutcomes:
             (1, "b", None),
         ]
         assert changes_after(database, number) == [
-            ("value.submitted", value["code"], value) for value in reversed(values)
+            ("value.submitted", value["code"], {"version": value["version"]}) for value in reversed(values)
         ]  # whatever the order of the rows
         for value in values:
             first, second = listed(api.reader, f"/values/{value['code']}/revisions")

@@ -118,7 +118,7 @@ class TestSteps:
         assert value == stood | expected | {"recorded_at": value["recorded_at"]}
         assert value["recorded_at"] > stood["recorded_at"]
         assert api.reader.get(f"/api/v1/values/{JUNE}").json() == value
-        assert changes_after(database, number) == [(f"value.{to}", JUNE, value)]
+        assert changes_after(database, number) == [(f"value.{to}", JUNE, {"version": value["version"]})]
         assert origins_after(database, number) == {(STEPS[to][0], response.headers["X-Request-ID"])}
         revision = listed(api.reader, f"/values/{JUNE}/revisions")[-1]
         assert revision["request_id"] == response.headers["X-Request-ID"]
