@@ -1,6 +1,7 @@
 """Transactions: one request is one, it is on disk before the answer leaves, and readers cannot write."""
 
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from sqlmodel import col
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from app.changes.service import utc_now
 from app.db import Database, contains, violated_constraint
 from app.tables import Client, Plan, Unit, Value
 from app.types import fold
@@ -25,7 +25,7 @@ def count(database: Database, table: type[Any]) -> int:
 
 
 def new_client(code: str) -> Client:
-    return Client(code=code, name=code, created_at=utc_now())
+    return Client(code=code, name=code, created_at=datetime.now(UTC))
 
 
 class TestReading:

@@ -1,10 +1,11 @@
 """From a code to its row, and to the nearest codes where there is none."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from app.changes.service import utc_now
 from app.db import Database
 from app.errors import ErrorCode, NotFound
 from app.lookups import get_row
@@ -51,7 +52,7 @@ class TestGetRow:
 
     def test_removed_is_unknown_and_not_suggested(self, database: Database) -> None:
         with database.writing() as session:
-            get_row(session, Target, "xianning-2023.58", "/t", lock=True).removed_at = utc_now()
+            get_row(session, Target, "xianning-2023.58", "/t", lock=True).removed_at = datetime.now(UTC)
         assert "xianning-2023.58" not in near(database, Target, "xianning-2023.58")
         with database.reading() as session:
             kept = session.execute(select(col(Target.id)).where(col(Target.code) == "xianning-2023.58")).scalar()

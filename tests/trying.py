@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, settings
 from sqlmodel import Session
 
-from app.changes.service import utc_now
 from app.db import Database
 from app.tables import Unit
 from app.types import UnitKind
@@ -26,7 +26,13 @@ def trying(database: Database) -> Iterator[Session]:
 def add_units(session: Session, kinds: Sequence[UnitKind]) -> list[Unit]:
     """New units `tried-0`, `tried-1` and so on."""
     units = [
-        Unit(code=f"tried-{place}", name=f"试{place}", name_key=f"试{place}", kind=kind.value, updated_at=utc_now())
+        Unit(
+            code=f"tried-{place}",
+            name=f"试{place}",
+            name_key=f"试{place}",
+            kind=kind.value,
+            updated_at=datetime.now(UTC),
+        )
         for place, kind in enumerate(kinds)
     ]
     session.add_all(units)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,11 +27,6 @@ _LAST_WRITER = (
     .order_by(col(Change.id).desc())
     .limit(1)
 )
-
-
-def utc_now() -> datetime:
-    """The time of a write."""
-    return datetime.now(UTC)
 
 
 def record_change(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.changes.service import utc_now
 from app.db import AnySelect
 from app.errors import ErrorCode, NothingToReport, NotYourUnit, invalid
 from app.lookups import get_row
@@ -78,7 +77,7 @@ class Template(NamedTuple):
 
 def china_today() -> date:
     """The day it is in China, which has one time zone and no summer time."""
-    return utc_now().astimezone(timezone(timedelta(hours=8))).date()
+    return datetime.now(timezone(timedelta(hours=8))).date()
 
 
 def get_value_template(session: Session, caller: Caller, code: str, unit: str | None, today: date) -> Template:
