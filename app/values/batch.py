@@ -127,7 +127,12 @@ def _checked(
     except ValidationError as error:
         for one in error.errors(include_url=False):
             number, *place = one["loc"]
-            kind = (*place, one["type"], one["msg"])
+            kind = (
+                *place,
+                one["type"],
+                one["msg"],
+                repr(one["input"])[:_LONGEST_QUOTED],
+            )  # suggestions go by the input
             fault = told.get(kind) or told.setdefault(kind, fault_of({**one, "loc": ("body", *place)}, _FIELDS))
             # what the reader saw says more than what the check of the same field does
             if not {"", fault.pointer} & {seen.pointer for seen in chunk[int(number)].faults}:

@@ -111,6 +111,11 @@ class TestProblems:
             response = api.admin.post(BATCH, json=[row(unit="市教肓局")], headers={"Accept-Language": language})
             assert response.json()["problems"][0]["detail"] == detail
 
+    def test_each_row_gets_its_own_suggestion(self, api: Api) -> None:
+        wrong = [("2023-13", "2023-12"), ("2023-Q7", "2023-Q4"), ("2023-02-30", "2023-02-28"), ("2022-13", "2022-12")]
+        response = post(api.admin, *(row(period) for period, _ in wrong))
+        assert [problem["suggestions"] for problem in response.json()["problems"]] == [[near] for _, near in wrong]
+
     def test_answer_to_endless_words_is_short(self, api: Api) -> None:
         wrong = {"indicator": "x" * 100_000, "unit": "市" * 100_000, "period": "2" * 100_000}
         response = post(api.admin, wrong | {f"other-{number}": 1 for number in range(100)})
