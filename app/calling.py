@@ -57,7 +57,7 @@ class Service:
             try:
                 answer = self._client.post("/api/v1/values/batch", content=body, params=query, headers=headers)
             except httpx2.TransportError as error:
-                why = f"{self._url} cannot be reached: {error or type(error).__name__}."
+                why = f"{self._url} cannot be reached: {str(error).rstrip(chr(46)) or type(error).__name__}."
                 # an address that never answered is more likely wrong than away
                 final = not self._answered and isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             else:

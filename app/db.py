@@ -136,7 +136,10 @@ async def new_write_session(request: Request) -> Session:
     return database.new_session(writing=True)
 
 
-AS_OF = "The answer as it stood at this time (RFC 3339, with its zone), which cannot be in the future."
+AS_OF = (
+    "The answer as it stood at this time (RFC 3339, with its zone), which cannot be in the future; what a long write "
+    "has under way counts from when it began to write."
+)
 AsOf = Annotated[Maybe[Time], Query(description=AS_OF)]
 
 
@@ -323,7 +326,7 @@ def hardly_waiting(session: Session, otherwise: ServiceError) -> Iterator[None]:
 
     SQLite has one writer anyway.
     """
-    if session.get_bind().dialect.name != "postgresql":
+    if not locks_rows(session):
         yield
         return
     connection = session.connection()

@@ -30,6 +30,7 @@ class ErrorCode(StrEnum):
     batch_rejected = "batch_rejected"
     conflict = "conflict"
     values_outside_plan = "values_outside_plan"
+    values_of_other_periods = "values_of_other_periods"
     precondition_failed = "precondition_failed"
     body_too_large = "body_too_large"
     unsupported_media_type = "unsupported_media_type"
@@ -92,6 +93,7 @@ class ErrorCode(StrEnum):
     unit_ambiguous = "unit_ambiguous"
     unit_needed = "unit_needed"
     unit_is_group = "unit_is_group"
+    measure_differs = "measure_differs"
     unit_repeated = "unit_repeated"
     row_repeated = "row_repeated"
     alias_repeated = "alias_repeated"
@@ -321,6 +323,12 @@ class DocumentWithoutTargets(ServiceError):
     """A text in which no numbered target was recognised."""
 
     status, code = 422, ErrorCode.document_without_targets
+
+
+class ValuesOfOtherPeriods(ServiceError):
+    """Values of an indicator have periods that another frequency does not have."""
+
+    status, code = 409, ErrorCode.values_of_other_periods
 
 
 class IdempotencyKeyInUse(ServiceError):

@@ -39,6 +39,7 @@ TITLES: dict[E, Sentence] = {
     E.transition_refused: Sentence("状态不能这样变更", "The status cannot change so"),
     E.batch_rejected: Sentence("批量数据有误，均未写入", "Rows are wrong, and nothing was written"),
     E.conflict: Sentence("与现有数据冲突", "Conflict"),
+    E.values_of_other_periods: Sentence("有指标值的期间形式不同", "Values have periods of another form"),
     E.values_outside_plan: Sentence("有指标值在方案日期之外", "Values lie outside the plan"),
     E.precondition_failed: Sentence("前提条件不满足", "Precondition failed"),
     E.body_too_large: Sentence("请求体过大", "The body is too large"),
@@ -102,6 +103,11 @@ DETAILS: dict[E, Sentence] = {
         "write the others with on_error=skip.",
     ),
     E.conflict: Sentence("与现有数据冲突：{constraint}。", "This contradicts stored data: {constraint}."),
+    E.values_of_other_periods: Sentence(
+        "有 {count} 个指标值（如 {period}）的期间不是按 {frequency} 报送的形式。请先撤回这些值，或保留原频率。",
+        "{count} value(s), such as that of {period}, have periods of another form than {frequency}. Withdraw them "
+        "first, or keep the frequency.",
+    ),
     E.values_outside_plan: Sentence(
         "有 {count} 个指标值的期间不在 {starts_on} 至 {ends_on} 之内。请先撤回这些值，或另定日期。",
         "{count} value(s) have periods outside {starts_on} to {ends_on}. Withdraw them first, or set other days.",
@@ -253,6 +259,10 @@ DETAILS: dict[E, Sentence] = {
     ),
     E.unit_unknown: Sentence("没有名为 {name} 的单位。", "No unit is called {name}."),
     E.unit_ambiguous: Sentence("{name} 可指多个单位，请用编码。", "{name} may be several units; use the code."),
+    E.measure_differs: Sentence(
+        "指标 {indicator} 的计量单位是 {measure}。数值不作换算，请按此单位填报。",
+        "The measure of indicator {indicator} is {measure}. Figures are never converted: send them in it.",
+    ),
     E.unit_is_group: Sentence(
         "{unit} 是单位组，数值须注明是其中哪个成员单位的。", "{unit} is a group: name the member whose figure it is."
     ),

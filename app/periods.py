@@ -17,7 +17,7 @@ _DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "上": 1, "下": 2}
 def nearest_periods(text: str) -> list[str]:
     """The periods that a text such as `2023年6月`, `2023年第二季度` or `2023-13` may mean, likeliest first."""
     found = _meant(re.sub(r"\s+(?!\d+:)", "", unicodedata.normalize("NFKC", text).upper()))
-    return [period for period in found if parse_period(period) is not None]
+    return [period for period in found if parse_period(period) is not None and "1900" <= period < "3000"]
 
 
 def _meant(text: str) -> list[str]:

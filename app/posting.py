@@ -140,7 +140,7 @@ def _as_json(row: Figure | Named) -> bytes:
         fields["unit"] = 0
     if isinstance(row, Figure):
         fields["value"] = float(row.value)  # exact: a figure has at most 15 digits
-        fields["expected_version"] = row.expected_version
+        fields |= {name: getattr(row, name) for name in ("measure", "expected_version")}
     fields = {name: value for name, value in fields.items() if value is not None}
     if isinstance(row, Figure):
         fields |= {name: getattr(row, name) for name in ("note", "evidence_url") if name not in row.unsaid}

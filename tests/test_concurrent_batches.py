@@ -130,6 +130,7 @@ def check(database: Database, clients: Clients) -> None:
         times = [versions[version].recorded_at for version in sorted(versions)]
         assert times == sorted(times)
     assert changes == {request: len(places) for request, places in clients.by_request.items() if places}
+    assert set(newest) == {(row.indicator_id, row.unit_id) for row in values}
     for pair, latest in newest.items():
         mine = [row for row in values if (row.indicator_id, row.unit_id) == pair]
         best = max(mine, key=lambda row: (row.period_end, row.recorded_at, row.period))

@@ -135,6 +135,7 @@ class TestAnotherRequest:
         ):
             refused = problem(post(api.admin, "k", path, **request), 422, "idempotency_key_reused")
             assert "Idempotency-Key k " in refused["detail"]
+        assert snapshot(database) == before
         text = {"content": DOCUMENT, "headers": {"Content-Type": "text/plain"}}
         imported = post(api.admin, "doc", "imports?plan=xianning-2024", **text)
         assert imported.status_code == 201

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import ScalarResult, func, select
@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 from app.assigning import members_of_groups, sync_assignments
 from app.auth import Caller
 from app.changes.service import record_change
-from app.db import attempt, locks_rows, moment, violated_constraint
+from app.db import attempt, moment, violated_constraint
 from app.errors import DocumentWithoutTargets, ErrorCode, invalid
 from app.imports.applying import Applied, Importer
 from app.imports.comparing import renumbered
@@ -37,8 +37,8 @@ from app.imports.schemas import (
 from app.imports.sections import apply_sections
 from app.lookups import get_row
 from app.messages import Language
-from app.plans.service import render_plan
-from app.tables import Assignment, Import, Indicator, Plan, Target
+from app.plans.service import lock_indicators, render_plan
+from app.tables import Assignment, Import, Plan, Target
 from app.types import ImportState, IndicatorKind, Json
 
 MOST_ENTRIES = 5000  # targets, and headings, of one document
@@ -134,10 +134,12 @@ def _put_plan(
     plan, verb = _locked_plan(session, query.plan).one_or_none(), "changed"
     given = query.model_dump(include={"title", "issuer", "region_code", "year"}, exclude_none=True)
     if plan is None:
-        if _insert_unless_there(session, _new_plan(outline, query, moment(session))):
+        # not the transaction's own moment: another import of the same plan may have to be waited for
+        if _insert_unless_there(session, _new_plan(outline, query, datetime.now(UTC))):
             verb = "created"
         plan = _locked_plan(session, query.plan).one()
-    _lock_what_is_in(session, plan)
+    # who writes in the plan is waited for before the time of the import is taken: what they wrote is older
+    lock_indicators(session, plan.id)
     if plan.source_sha256 != source["source_sha256"]:
         given |= {name: value for name, value in source.items() if value is not None}
     new = {name: value for name, value in given.items() if getattr(plan, name) != value}
@@ -157,16 +159,6 @@ def _locked_plan(session: Session, code: str) -> ScalarResult[Plan]:
     """The plan, which only one import at a time works on."""
     statement = select(Plan).where(col(Plan.code) == code).with_for_update(key_share=True)
     return session.execute(statement.execution_options(populate_existing=True)).scalars()
-
-
-def _lock_what_is_in(session: Session, plan: Plan) -> None:
-    """Wait for all who write in a plan before the time of the import is taken: what they wrote is older."""
-    if locks_rows(session):
-        targets = select(col(Target.id)).where(col(Target.plan_id) == plan.id).order_by(col(Target.id))
-        session.execute(targets.with_for_update(key_share=True)).all()
-        inside = select(col(Target.id)).where(col(Target.plan_id) == plan.id)
-        indicators = select(col(Indicator.id)).where(col(Indicator.target_id).in_(inside)).order_by(col(Indicator.id))
-        session.execute(indicators.with_for_update(key_share=True)).all()
 
 
 def _insert_unless_there(session: Session, plan: Plan) -> bool:

@@ -6,7 +6,7 @@ from fastapi import Body, Path, Query, Response
 
 from app.auth import CallerDep
 from app.db import ReadSession, SessionAsOf, WriteSession
-from app.errors import BadCursor, NotFound, PreconditionFailed, StaleVersion, UnsupportedMediaType
+from app.errors import BadCursor, NotFound, PreconditionFailed, StaleVersion, UnsupportedMediaType, ValuesOfOtherPeriods
 from app.etags import IfMatch
 from app.indicators import service
 from app.indicators.schemas import (
@@ -64,7 +64,9 @@ def create_indicator(
 
 @routes.patch(
     "/indicators/{indicator}",
-    **operation(Scope.admin, NotFound, PreconditionFailed, UnsupportedMediaType, takes=(MERGE_PATCH,)),
+    **operation(
+        Scope.admin, NotFound, PreconditionFailed, ValuesOfOtherPeriods, UnsupportedMediaType, takes=(MERGE_PATCH,)
+    ),
 )
 def update_indicator(
     session: WriteSession,

@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from app.auth import Caller
 from app.changes.service import record_change, refuse_stale
 from app.db import AnySelect, moment
-from app.errors import ErrorCode, StaleVersion, invalid
+from app.errors import ErrorCode, Fault, StaleVersion, ValuesOfOtherPeriods, invalid
 from app.indicators.schemas import (
     Goal,
     GoalCreate,
@@ -26,13 +26,13 @@ from app.indicators.schemas import (
 )
 from app.lookups import get_row
 from app.paging import ListQuery, fetch_page
-from app.tables import Assignment, Client, Plan, Target
+from app.tables import Assignment, Client, Plan, Target, Value
 from app.tables import Goal as GoalTable
 from app.tables import Indicator as IndicatorTable
 from app.tables import LatestValue as Newest
 from app.targets.schemas import LatestValue
 from app.targets.views import GOAL_IN_FORCE, NEWEST, latest_value
-from app.types import Comparator, Frequency, IndicatorKind
+from app.types import Comparator, Frequency, IndicatorKind, ValueStatus, parse_period
 from app.units.names import resolve_unit
 
 Facts = dict[str, str | None]
@@ -133,13 +133,18 @@ def _has_two_ends(comparator: str) -> bool:
 def update_indicator(
     session: Session, caller: Caller, code: str, body: IndicatorUpdate, if_match: str | None
 ) -> Indicator:
-    """Change some fields of an indicator. Raises NotFound, PreconditionFailed, InvalidRequest."""
+    """Change some fields of an indicator.
+
+    Raises NotFound, PreconditionFailed, ValuesOfOtherPeriods, InvalidRequest.
+    """
     row = get_row(session, IndicatorTable, code, "/path/indicator", lock=True)
     before = _shown(session, row)
     refuse_stale(session, "indicator", before, if_match)
     if "comparator" in body.model_fields_set and _has_two_ends(body.comparator) != (before.goal_to is not None):
         raise invalid("/comparator", ErrorCode.goal_to_needed)
     fields = body.model_dump(exclude_unset=True)
+    if fields.get("frequency") not in (None, before.frequency):
+        _refuse_other_periods(session, row, fields["frequency"])
     if "quality" in fields:
         fields["quality"] = merge_quality(row.quality, fields["quality"])
     for name, value in fields.items():
@@ -151,6 +156,19 @@ def update_indicator(
     if row.comparator != before.comparator:
         add_goal(session, caller, row, before.goal, before.goal_to, at, None, None)  # the figures ask for other values
     return written_indicator(session, caller, row, "changed", at)
+
+
+def _refuse_other_periods(session: Session, row: IndicatorTable, frequency: Frequency) -> None:
+    """Raises ValuesOfOtherPeriods where values stand that could not be corrected any more; withdrawn ones may go."""
+    statement = select(col(Value.period)).where(
+        col(Value.indicator_id) == row.id, col(Value.status) != ValueStatus.withdrawn.value
+    )
+    periods = (parse_period(text) for text in session.execute(statement.order_by(col(Value.period))).scalars())
+    other = [period.text for period in periods if period is not None and period.frequency != frequency]
+    if other:
+        params = {"count": len(other), "period": other[0], "frequency": frequency.value}
+        fault = Fault("/frequency", ErrorCode.values_of_other_periods, params)
+        raise ValuesOfOtherPeriods(fault, count=len(other), period=other[0], frequency=frequency.value)
 
 
 def merge_quality(stands: Facts | None, patch: Facts | None) -> Facts | None:

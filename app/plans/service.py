@@ -57,7 +57,7 @@ def update_plan(session: Session, caller: Caller, code: str, body: PlanUpdate, i
         return before
     if after.ends_on < after.starts_on:
         raise invalid("/ends_on" if "ends_on" in body.model_fields_set else "/starts_on", ErrorCode.date_order)
-    indicators = _lock_indicators(session, plan.id)
+    indicators = lock_indicators(session, plan.id)
     if (after.starts_on, after.ends_on) != (before.starts_on, before.ends_on):
         _refuse_values_outside(session, plan.id, after)
     for name in body.model_fields_set:
@@ -72,7 +72,7 @@ def update_plan(session: Session, caller: Caller, code: str, body: PlanUpdate, i
     return written
 
 
-def _lock_indicators(session: Session, plan_id: int) -> Sequence[int]:
+def lock_indicators(session: Session, plan_id: int) -> Sequence[int]:
     """The keys of a plan's indicators, none of which gets a value or a fellow before this transaction ends."""
     for table, inside in (
         (Target, col(Target.plan_id) == plan_id),

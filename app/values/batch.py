@@ -26,7 +26,7 @@ _LONGEST_QUOTED = 200  # as long as any name
 _CHUNK, _MOST_WRITTEN = 1000, 10_000  # rows that are checked, or written, together: what is in memory twice
 _ROWS: TypeAdapter[list[ValueCreate]] = TypeAdapter(list[ValueCreate])
 _FIELDS = list(ValueCreate.model_fields)
-_MOST_UNKNOWN = 20
+_MOST_UNKNOWN, _MOST_TOLD = 20, 10_000
 PROBLEM_COLUMNS = [column for column in list_columns(RowProblem) if column != ("current",)]
 # the field to blame where a refusal names none
 _POINTERS: dict[type[ServiceError], str] = {

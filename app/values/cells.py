@@ -147,6 +147,7 @@ _READERS: dict[str, Callable[[Cell], Any]] = {
     "value": _value,
     "expected_version": _expected_version,
     "unit": _text_of("unit"),
+    "measure": _text_of("measure"),
     "note": _note,
     "evidence_url": _text_of("evidence_url"),
 }

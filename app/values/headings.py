@@ -41,7 +41,7 @@ COLUMNS = (
     Column("indicator", ("指标编码", "指标", "指标代码"), required=True),
     Column("indicator_name", ("指标名称",), read=False),
     Column("target", ("目标任务",), read=False, also=("target_statement",)),
-    Column("measure", ("计量单位",), read=False),
+    Column("measure", ("计量单位",)),  # a form prints it; what comes back must agree
     Column("goal", ("目标值",), read=False),
     Column("unit", ("单位编码", "单位", "责任单位", "填报单位"), also=("unit_code",)),
     Column("unit_name", ("单位名称",), read=False, stands_for="unit"),

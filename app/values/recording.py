@@ -13,9 +13,9 @@ from sqlmodel import Session, col
 from app.auth import Caller
 from app.bulk import KeySet, fetch_keyed
 from app.db import moment
-from app.errors import ErrorCode, InvalidRequest, ServiceError, StaleVersion, invalid
+from app.errors import ErrorCode, Fault, InvalidRequest, ServiceError, StaleVersion, invalid
 from app.tables import ValueRevision
-from app.types import ValueStatus
+from app.types import ValueStatus, fold
 from app.values.schemas import Value, ValueCreate
 from app.values.subjects import Grounds, Subject
 from app.values.writing import Current, Key, Place, Version, show, values_at, write_versions
@@ -41,6 +41,7 @@ class Figure(NamedTuple):
     note: str | None
     evidence_url: str | None
     expected_version: int | None
+    measure: str | None
     unsaid: Collection[str]
 
     def content(self, current: Current | None) -> tuple[Decimal, str | None, str | None]:
@@ -73,6 +74,7 @@ class Figure(NamedTuple):
             body.note,
             body.evidence_url,
             body.expected_version,
+            intern(body.measure) if body.measure is not None else None,
             unsaid,
         )
 
@@ -164,7 +166,7 @@ def _place_of(grounds: Grounds, row: Figure | Named) -> Place | list[ServiceErro
     if isinstance(subject, ServiceError):
         return _objections(grounds, row)
     unit, period = grounds.unit(subject, row.unit), grounds.period(subject, row.period)
-    if isinstance(unit, ServiceError) or isinstance(period, ServiceError):
+    if isinstance(unit, ServiceError) or isinstance(period, ServiceError) or _other_measure(row, subject):
         return _objections(grounds, row)
     return Place.of(subject, unit, period)
 
@@ -179,7 +181,16 @@ def _objections(grounds: Grounds, row: Figure | Named) -> list[ServiceError]:
         found.append(grounds.named(row.unit))
     if isinstance(subject, Subject) and row.period is not None:
         found.append(grounds.period(subject, row.period))
+    if isinstance(subject, Subject):
+        found.append(_other_measure(row, subject))
     return [one for one in found if isinstance(one, ServiceError)]
+
+
+def _other_measure(row: Figure | Named, subject: Subject) -> ServiceError | None:
+    if isinstance(row, Named) or row.measure is None or fold(row.measure) == fold(subject.measure):
+        return None
+    known = {"indicator": subject.code, "measure": subject.measure}
+    return InvalidRequest(Fault("/measure", ErrorCode.measure_differs, known, [subject.measure]))
 
 
 def _rows_of_keys(rows: Sequence[Figure | Named], places: Sequence[Place | list[ServiceError]]) -> dict[Key, list[int]]:
@@ -226,7 +237,8 @@ def _says_the_same(caller: Caller, figure: Figure, current: Current) -> bool:
         return False
     if figure.expected_version == current.version:
         return current.status not in REOPENED
-    retried = current.version - 1 if current.client_id == caller.client_id else None
+    own = current.client_id == caller.client_id and current.status not in REOPENED
+    retried = current.version - 1 if own else None
     return figure.expected_version in (None, retried)
 
 
@@ -244,7 +256,7 @@ def _pardon_retries(
 ) -> list[Outcome]:
     """A stale figure that says what stands is no conflict where it is a retry that came late.
 
-    That is where the caller wrote that very version, and it has only been reviewed since.
+    That is where the caller wrote that very version, and what it said stands again or still.
     """
     late: dict[tuple[int, str, int, int], int] = {}
     for number, (figure, outcome) in enumerate(zip(figures, judged, strict=True)):
@@ -269,7 +281,7 @@ def _written(keys: FromClause) -> Any:
             col(ValueRevision.evidence_url),
         )
         .select_from(keys)
-        .join(ValueRevision, and_(*same))
+        .join(ValueRevision, and_(*same, col(ValueRevision.status) == _SUBMITTED))
     )
 
 

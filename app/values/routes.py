@@ -1,7 +1,7 @@
 """Values over HTTP."""
 
 import json
-from email.message import Message
+import re
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, Path, Query, Request, Response
@@ -53,6 +53,7 @@ class _ValueCodes(StringConvertor):
 
 register_url_convertor("value_code", _ValueCodes())
 routes = Router("values")
+_CHARSET = re.compile(r';\s*charset\s*=\s*"?([\w.:-]{1,40})', re.ASCII | re.IGNORECASE)
 _EXAMPLE = {"indicator": "xianning-2023.58.1", "period": "2023-06", "value": 46.8, "unit": "市教育局"}
 _TABLE = "指标,单位,期间,数值,备注\nxianning-2023.58.1,市教育局,2023-06,46.8,教育局6月统计\n"
 BATCH_BODY: dict[str, Any] = {
@@ -141,11 +142,11 @@ def record_value(
 
 async def read_rows(request: Request) -> batch.Rows:
     """The rows of a batch, each checked by itself; no transaction waits for it."""
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = Message()
-    charset["Content-Type"] = f"text/plain;{parameters}"
+    content_type = request.headers.get("content-type", "")
+    charset = _CHARSET.search(content_type)
     body = await request.body()
-    return await run_in_threadpool(batch.read_rows, body, media_type.strip().lower(), charset.get_content_charset())
+    media_type = content_type.partition(";")[0].strip().lower()
+    return await run_in_threadpool(batch.read_rows, body, media_type, charset[1].lower() if charset else None)
 
 
 def wants_table(request: Request) -> bool:

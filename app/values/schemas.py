@@ -1,14 +1,20 @@
 """Values on the wire."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
+from app.indicators.schemas import Measure
 from app.paging import ListQuery, Page
 from app.schemas import CodeOut, ExpectedVersion, Input, Instant, Maybe, NamedUnit, Output, Version, Whole, shown
 from app.types import VALUE_CODE_PATTERN, Code, Figure, Note, PeriodText, Sentence, UnitReference, ValueStatus
 
+T = TypeVar("T")
+# a text of nothing but spaces says nothing, as an empty cell does
+BlankIsNone = Annotated[
+    T | None, BeforeValidator(lambda text: None if isinstance(text, str) and not text.strip() else text)
+]
 ValueCode = Annotated[str, StringConstraints(max_length=250, pattern=VALUE_CODE_PATTERN)]
 WebAddress = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[!-~]+$")]
 
@@ -63,8 +69,13 @@ class ValueCreate(Input):
         "no doubt.",
         examples=["市教育局"],
     )
-    note: Note | None = Field(default=None, **_NOTE)
-    evidence_url: WebAddress | None = Field(default=None, **_EVIDENCE_URL)
+    measure: Measure | None = Field(
+        default=None,
+        description="The measure that the figure is in: refused where it is not the indicator's, never converted.",
+        examples=["%"],
+    )
+    note: BlankIsNone[Note] = Field(default=None, **_NOTE)
+    evidence_url: BlankIsNone[WebAddress] = Field(default=None, **_EVIDENCE_URL)
     expected_version: ExpectedVersion | None = Field(
         default=None,
         strict=True,

@@ -32,6 +32,7 @@ class Subject(NamedTuple):
     id: int
     code: str
     frequency: str | None
+    measure: str
     target_id: int
     target: str
     plan_id: int
@@ -54,6 +55,7 @@ _SUBJECTS = (
         col(Indicator.id),
         col(Indicator.code),
         col(Indicator.frequency),
+        col(Indicator.measure),
         col(Target.id),
         col(Target.code),
         col(Plan.id),
@@ -129,14 +131,13 @@ class Grounds:
 
     def period(self, subject: Subject, text: str) -> Period | ServiceError:
         """The period, if the indicator is reported so and the plan has it."""
-        key = (subject.plan_id, subject.frequency, text)
-        known = self._periods.get(key)
-        if known is None:
-            try:
-                known = self._periods[key] = _checked_period(subject, text)
-            except ServiceError as error:
-                return error
-        return known
+        known = self._periods.get((subject.plan_id, subject.frequency, text))
+        if known is not None:
+            return known
+        found = self._once((subject.id, text, "period"), _checked_period, subject, text)
+        if not isinstance(found, ServiceError):
+            self._periods[subject.plan_id, subject.frequency, text] = found
+        return found
 
     def _once(self, key: object, find: Callable[..., T], *arguments: Any) -> T | ServiceError:
         found = self._found.get(key)
@@ -144,7 +145,7 @@ class Grounds:
             try:
                 found = find(*arguments)
             except ServiceError as error:
-                found = error
+                found = error.with_traceback(None)  # which would keep alive all that it passed through
             self._found[key] = found
         return found
 
@@ -202,7 +203,8 @@ class Grounds:
         if len(candidates) != 1:
             near = sorted(self._rows[unit].code for unit in candidates)
             raise invalid("/unit", ErrorCode.unit_needed, near)
-        return self._rows[candidates.pop()]
+        (unit,) = candidates
+        return self._rows[unit]
 
     @cached_property
     def _rows(self) -> dict[int, UnitRow]:

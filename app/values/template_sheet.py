@@ -46,7 +46,7 @@ _UNKNOWN_CODE = {
 _HELP = (
     ("填写说明", "How to fill this in"),
     (
-        "每行是一个待报数值。请填“数值”列；“备注”“佐证材料”可不填。灰色各列供参考，不会被读取。",
+        "每行是一个待报数值。请填“数值”列；“备注”“佐证材料”可不填。灰色各列供参考，请勿改动。",
         "Each row is a figure to report: fill in `value`, and `note` and `evidence_url` if you like; grey is to read.",
     ),
     (
@@ -104,7 +104,7 @@ def _name(template: Template) -> str:
 
 def _draw_form(book: Workbook, sheet: Worksheet, template: Template, language: Language) -> None:
     to_fill, to_read = CellWriter(book), CellWriter(book, **_GREY)
-    writers = [to_fill if column.read else to_read for column in COLUMNS]
+    writers = [to_fill if column.read and column.name != "measure" else to_read for column in COLUMNS]
     headings = _titles(language).values()
     widths = [
         write.heading(sheet, place, text) for place, (write, text) in enumerate(zip(writers, headings, strict=True))

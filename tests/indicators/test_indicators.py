@@ -179,6 +179,19 @@ class TestUpdateIndicator:
         assert api.admin.patch(PATH, json=body).status_code == 415
         assert snapshot(database) == before
 
+    def test_frequency_that_values_do_not_have_409_until_they_are_withdrawn(self, api: Api, database: Database) -> None:
+        value = {"indicator": "xianning-2023.58.1", "unit": "市教育局", "period": "2023-06", "value": 46.8}
+        recorded = api.admin.post("/api/v1/values", json=value)
+        before = snapshot(database)
+        refused = api.admin.patch(PATH, json={"frequency": "quarter"}, headers=MERGE_PATCH)
+        assert (refused.status_code, refused.json()["code"]) == (409, "values_of_other_periods")
+        assert faults(refused) == [("/frequency", "values_of_other_periods")]
+        assert "2023-06" in refused.json()["detail"]
+        assert snapshot(database) == before
+        assert api.admin.patch(PATH, json={"frequency": "month"}, headers=MERGE_PATCH).status_code == 200
+        api.admin.post(f"{recorded.headers['Location']}/withdrawal", json={"reason": "试报"})
+        assert api.admin.patch(PATH, json={"frequency": "quarter"}, headers=MERGE_PATCH).status_code == 200
+
     def test_each_field(self, api: Api, database: Database) -> None:
         indicator = api.reader.get(PATH).json()
         for fields in (

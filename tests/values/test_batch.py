@@ -138,6 +138,26 @@ class TestBodies:
         assert problems(response) == [(number, "", "not_an_object") for number in range(2, 6)]
 
 
+class TestUnitLeftOut:
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_rows_with_and_without_the_only_unit_do_not_disturb_each_other(
+        self, api: Api, order: tuple[int, int]
+    ) -> None:
+        first = {"indicator": "xianning-2023.67.1", "period": "2023-01", "value": 1}
+        rows = [first, first | {"period": "2023-02", "unit": "市科技局"}]
+        assert counts(post(api.admin, *(rows[place] for place in order))) == (2, 2, 0, 0, 0)
+
+
+class TestCharset:
+    @pytest.mark.parametrize(
+        "parameter", ["charset*0=a; charset*=b", f"charset*{'9' * 5000}=x", "charset", 'charset="', "a=b"]
+    )
+    def test_strange_parameters_of_the_media_type_are_passed_over(self, api: Api, parameter: str) -> None:
+        headers = {"Content-Type": f"text/csv; {parameter}"}
+        body = "indicator,unit,period,value\nxianning-2023.58.1,市教育局,2023-01,46\n".encode()
+        assert api.admin.post(BATCH, content=body, headers=headers).json()["created"] == 1
+
+
 class TestOutcomes:
     def test_counts_tell_what_became_of_each_row(self, api: Api) -> None:
         response = post(api.admin, row("2023-01"), row("2023-02"), row("2023-03"))

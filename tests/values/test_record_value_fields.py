@@ -147,7 +147,24 @@ class TestPeriod:
             response = post(api.education, period=wrong)
             assert faults(response) == [("/period", "period_wrong_frequency")]
             assert response.json()["errors"][0]["suggestions"] == [nearest]
-            assert post(api.education, period=nearest).status_code == 201
+            recorded = post(api.education, period=nearest)
+            assert recorded.status_code == 201
+            taken_back = api.education.post(f"{recorded.headers['Location']}/withdrawal", json={"reason": "试报"})
+            assert taken_back.status_code == 200  # else the indicator could not be reported otherwise
+
+    def test_figure_in_another_measure_is_refused_422(self, api: Api, database: Database) -> None:
+        before = snapshot(database)
+        response = post(api.education, measure="万元")
+        assert faults(response) == [("/measure", "measure_differs")]
+        assert response.json()["errors"][0]["suggestions"] == ["%"]
+        assert snapshot(database) == before
+        assert post(api.education, measure=" ％ ").status_code == 201  # the same in full width
+
+    def test_blank_note_and_evidence_are_none(self, api: Api) -> None:
+        first = post(api.education, note=" ", evidence_url="")
+        assert (first.status_code, first.json()["note"], first.json()["evidence_url"]) == (201, None, None)
+        again = post(api.education, note="", evidence_url=None)
+        assert (again.status_code, again.json()) == (200, first.json())
 
 
 class TestOtherFields:

@@ -205,6 +205,16 @@ class TestCorrection:
         assert snapshot(database) == before
 
 
+class TestLateWrites:
+    def test_stale_version_of_a_withdrawn_value_is_no_retry(self, api: Api, database: Database) -> None:
+        post(api.education, "2023-06")
+        step(api, "withdrawn", JUNE)
+        before = snapshot(database)
+        late = post(api.education, "2023-06", expected_version=1)
+        assert (late.status_code, late.json()["code"]) == (409, "stale_version")
+        assert snapshot(database) == before
+
+
 class TestList:
     def approve(self, api: Api, *items: object, query: str = "", **fields: object) -> Response:
         body = {"values": list(items)} | fields

@@ -267,9 +267,10 @@ class TestRows:
         chinese = sheets(ask(api.education, language="zh").content)[0]
         assert chinese[1][NAMES.index("current")] == "46.8 (已撤回: 报错了)"
 
-    def test_returned_one_that_would_be_taken_no_more_is_not(self, api: Api) -> None:
+    def test_withdrawn_one_that_would_be_taken_no_more_is_not(self, api: Api) -> None:
         assert api.education.post("/api/v1/values", json=VALUE).status_code == 201
-        assert api.reviewer.post(f"/api/v1/values/{INDICATOR}:{UNIT}:2023/return", json={"reason": "x"}).is_success
+        gone = api.education.post(f"/api/v1/values/{INDICATOR}:{UNIT}:2023/withdrawal", json={"reason": "x"})
+        assert gone.is_success
         report_monthly(api)
         assert (INDICATOR, UNIT, "2023") not in places(ask(api.education))
 
