@@ -33,7 +33,7 @@ JUDGED = {
     # of two rows each is right; a time is past or to come; lines and cells are in no schema
     *("row_repeated", "time_in_future", "json_syntax", "headings_not_found", "heading_missing", "csv_syntax"),
     # only the register knows which units there are, and whose a caller's figure is
-    *("unit_unknown", "unit_ambiguous", "unit_needed"),
+    *("unit_unknown", "unit_ambiguous", "unit_needed", "unit_is_group", "measure_differs"),
     # only the service knows which cursors and ETags it gave, and which keys it was given
     *("bad_cursor", "precondition_failed", "idempotency_key_reused"),
     # a day that no month has, or another plan's; two fields that must agree; a check digit; digits of a decimal
