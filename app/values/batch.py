@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from app.auth import Caller
 from app.db import attempt, moment
-from app.errors import BatchRejected, Fault, NotFound, NotYourUnit, ServiceError, StaleVersion, UnitNotAssigned
+from app.errors import BatchRejected, Fault, NotFound, ServiceError, StaleVersion
 from app.messages import Language, fault_detail
 from app.problems import MOST_FAULTS, fault_of, printable
 from app.spreadsheets import list_columns, render_csv
@@ -30,8 +30,6 @@ _MOST_UNKNOWN, _MOST_TOLD = 20, 10_000
 PROBLEM_COLUMNS = [column for column in list_columns(RowProblem) if column != ("current",)]
 # the field to blame where a refusal names none
 _POINTERS: dict[type[ServiceError], str] = {
-    NotYourUnit: "/unit",
-    UnitNotAssigned: "/unit",
     StaleVersion: "/expected_version",
     NotFound: "/code",
 }
@@ -127,13 +125,11 @@ def _checked(
     except ValidationError as error:
         for one in error.errors(include_url=False):
             number, *place = one["loc"]
-            kind = (
-                *place,
-                one["type"],
-                one["msg"],
-                repr(one["input"])[:_LONGEST_QUOTED],
-            )  # suggestions go by the input
-            fault = told.get(kind) or told.setdefault(kind, fault_of({**one, "loc": ("body", *place)}, _FIELDS))
+            given = one["input"] if isinstance(one["input"], str | int) else None  # what is suggested goes by it
+            kind = (*place, one["type"], one["msg"], given)
+            fault = told.get(kind) or fault_of({**one, "loc": ("body", *place)}, _FIELDS)
+            if len(told) < _MOST_TOLD:
+                told[kind] = fault
             # what the reader saw says more than what the check of the same field does
             if not {"", fault.pointer} & {seen.pointer for seen in chunk[int(number)].faults}:
                 faults[int(number)].append(fault)
