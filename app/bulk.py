@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    ColumnElement,
     FromClause,
     Table,
     Text,
+    and_,
     bindparam,
     cast,
     func,
@@ -49,6 +51,10 @@ class KeySet:
         return select(
             *(func.json_extract(row, literal_column(f"'$[{place}]'")).label(name) for place, name in places)
         ).subquery("keys")
+
+    def match(self, table: type[SQLModel], keys: FromClause) -> ColumnElement[bool]:
+        """Whether a row of a table has one of the keys; its columns are called as their parts."""
+        return and_(*(getattr(table, name) == keys.c[name] for name in self.parts))
 
     def parameters(self, dialect: str, keys: Sequence[Key]) -> dict[str, Any]:
         """The parameters that fill the table."""

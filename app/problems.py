@@ -282,11 +282,11 @@ def _explain_framework(request: Request, error: HTTPException) -> ServiceError:
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:
     """All methods of a path: the framework itself names those of the first route that matches."""
-    routes = [context.original_route for context in iter_route_contexts(app.router.routes)]
-    matching = [route for route in routes if isinstance(route, Route) and route.path_regex.match(path)]
-    # `/values/batch` is not the value `batch`
-    exact = [route for route in matching if route.path == path]
-    methods = {method for route in exact or matching for method in route.methods or ()}
+    methods: set[str] = set()
+    for context in iter_route_contexts(app.router.routes):
+        route = context.original_route
+        if isinstance(route, Route) and route.path_regex.match(path):
+            methods |= route.methods or set()
     methods = methods or {"GET"}  # the folder of files that the documentation loads
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 

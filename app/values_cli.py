@@ -17,10 +17,10 @@ from app.calling import PostingError, Service
 from app.posting import PostReport, post_rows
 from app.posting import Progress as Told
 from app.settings import Settings
-from app.spreadsheets import render_csv
+from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE, render_csv
 from app.terminal import Format, err, fail, out, own_language
 from app.values.batch import PROBLEM_COLUMNS, read_rows
-from app.values.formats import CSV_TYPE, JSON_TYPE, NDJSON_TYPES, XLSX_TYPE
+from app.values.formats import JSON_TYPE, NDJSON_TYPES
 from app.values.rows import MOST_ROWS
 from app.values.schemas import OnError
 
@@ -41,8 +41,8 @@ class FileFormat(StrEnum):
 _MEDIA_TYPES = {
     FileFormat.json: JSON_TYPE,
     FileFormat.ndjson: NDJSON_TYPES[0],
-    FileFormat.csv: CSV_TYPE,
-    FileFormat.xlsx: XLSX_TYPE,
+    FileFormat.csv: CSV_MEDIA_TYPE,
+    FileFormat.xlsx: XLSX_MEDIA_TYPE,
 }
 _SUFFIXES = {f".{one.value}": one for one in FileFormat} | {".jsonl": FileFormat.ndjson}
 

@@ -10,6 +10,7 @@ from typing import Any
 from app.errors import DocumentEmpty, ErrorCode, Fault, InvalidRequest, MalformedJson, TooManyRows, invalid
 from app.problems import pointer_to
 from app.reading_json import parse_json
+from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
 from app.values.headings import shorten
 from app.values.rows import MOST_ROWS, Batch, RawRow, limited
 from app.values.tables import read_csv
@@ -17,9 +18,7 @@ from app.values.workbooks import read_workbook
 
 JSON_TYPE = "application/json"
 NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-CSV_TYPE = "text/csv"
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-BATCH_TYPES = (JSON_TYPE, *NDJSON_TYPES, CSV_TYPE, XLSX_TYPE)
+BATCH_TYPES = (JSON_TYPE, *NDJSON_TYPES, CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE)
 
 
 def read_batch(body: bytes, media_type: str, charset: str | None = None) -> Batch:
@@ -31,9 +30,9 @@ def read_batch(body: bytes, media_type: str, charset: str | None = None) -> Batc
     """
     if not body or body.isspace() or body == codecs.BOM_UTF8:
         raise DocumentEmpty
-    if media_type == XLSX_TYPE:
+    if media_type == XLSX_MEDIA_TYPE:
         return read_workbook(body)
-    if media_type == CSV_TYPE:
+    if media_type == CSV_MEDIA_TYPE:
         return read_csv(body, charset)
     encoding = "utf-8-sig" if body.startswith(codecs.BOM_UTF8) else "utf-8"
     if media_type == JSON_TYPE:

@@ -7,7 +7,7 @@ from itertools import islice
 from sys import intern
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, and_, select
+from sqlalchemy import FromClause, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
@@ -108,14 +108,20 @@ def record_value(session: Session, caller: Caller, body: ValueCreate) -> tuple[V
     Raises NotFound, NotYourUnit, UnitNotAssigned, StaleVersion, InvalidRequest.
     """
     (outcome,) = judge_figures(session, caller, [Figure.of(body)], [])[0]
+    written = carry_out(session, caller, outcome)
+    return written, outcome.version is not None and outcome.version.before is None
+
+
+def carry_out(session: Session, caller: Caller, outcome: Outcome) -> Value:
+    """Write what was judged right, and show the value as it is then. Raises what it was refused for."""
     if outcome.refusals:
         raise outcome.refusals[0]
-    assert outcome.place is not None  # noqa: S101 - only a refused figure has none
+    assert outcome.place is not None  # noqa: S101 - only what is refused has none
     if outcome.version is None:
         assert outcome.current is not None  # noqa: S101 - it says what stands already
-        return show(outcome.place, outcome.current), False
+        return show(outcome.place, outcome.current)
     write_versions(session, caller, [outcome.version], moment(session))
-    return show(outcome.place, outcome.version.now), outcome.version.before is None
+    return show(outcome.place, outcome.version.now)
 
 
 def judge_figures(
@@ -221,7 +227,7 @@ def _judge(caller: Caller, figure: Figure, place: Place, current: Current | None
         return Outcome(place, None, current)
     version = current.version if current is not None else 0
     if figure.expected_version not in (None, version):
-        return Outcome(place, None, current, [_stale(figure, place, current)])
+        return Outcome(place, None, current, [stale_version(figure.expected_version, place, current)])
     now = next_version(caller, current, figure.content(current), _SUBMITTED, None, at)
     return Outcome(place, Version(place, current, now), current)
 
@@ -242,10 +248,11 @@ def _says_the_same(caller: Caller, figure: Figure, current: Current) -> bool:
     return figure.expected_version in (None, retried)
 
 
-def _stale(figure: Figure, place: Place, current: Current | None) -> StaleVersion:
+def stale_version(expected: int | None, place: Place, current: Current | None) -> StaleVersion:
+    """The refusal of what was meant for another version than the one that stands."""
     return StaleVersion(
         current=show(place, current).model_dump(mode="json") if current is not None else None,
-        expected=figure.expected_version,
+        expected=expected,
         version=current.version if current is not None else 0,
         by=current.client if current is not None else "-",
     )
@@ -271,7 +278,6 @@ def _pardon_retries(
 
 
 def _written(keys: FromClause) -> Any:
-    same = [col(getattr(ValueRevision, name)) == keys.c[name] for name in _REVISIONS.parts]
     return (
         select(
             *(col(getattr(ValueRevision, name)) for name in _REVISIONS.parts),
@@ -281,7 +287,8 @@ def _written(keys: FromClause) -> Any:
             col(ValueRevision.evidence_url),
         )
         .select_from(keys)
-        .join(ValueRevision, and_(*same, col(ValueRevision.status) == _SUBMITTED))
+        .join(ValueRevision, _REVISIONS.match(ValueRevision, keys))
+        .where(col(ValueRevision.status) == _SUBMITTED)
     )
 
 

@@ -8,16 +8,16 @@ from sqlmodel import Session
 
 from app.auth import Caller
 from app.db import moment
-from app.errors import ErrorCode, Fault, NotFound, NotYourUnit, ServiceError, StaleVersion, TransitionRefused
+from app.errors import ErrorCode, Fault, NotFound, NotYourUnit, ServiceError, TransitionRefused
 from app.messages import Language
 from app.types import ValueStatus, parse_period
 from app.units.membership import reach
 from app.units.names import units_with_codes
 from app.values.batch import Rows, settle
-from app.values.recording import Outcome, next_version, row_repeated
+from app.values.recording import Outcome, carry_out, next_version, row_repeated, stale_version
 from app.values.schemas import Approval, ApprovalList, BatchQuery, BatchReport, Refusal, Value
 from app.values.subjects import lock_subjects
-from app.values.writing import Current, Place, Version, show, values_at, write_versions
+from app.values.writing import Current, Place, Version, show, values_at
 
 # where a value may go from where it stands; to `submitted` it goes by being recorded again
 ALLOWED: dict[ValueStatus, tuple[ValueStatus, ...]] = {
@@ -69,14 +69,7 @@ def approve_values(
 
 def _take(session: Session, caller: Caller, step: Step) -> Value:
     (outcome,) = _judge_steps(session, caller, [step])
-    if outcome.refusals:
-        raise outcome.refusals[0]
-    assert outcome.place is not None  # noqa: S101 - only a refused step has none
-    assert outcome.current is not None  # noqa: S101 - there is no step for a value that is not there
-    if outcome.version is None:
-        return show(outcome.place, outcome.current)
-    write_versions(session, caller, [outcome.version], moment(session))
-    return show(outcome.place, outcome.version.now)
+    return carry_out(session, caller, outcome)
 
 
 def _judge_steps(session: Session, caller: Caller, steps: Sequence[Step]) -> list[Outcome]:
@@ -134,9 +127,8 @@ def _is_done(step: Step, current: Current) -> bool:
 
 
 def _refusal(step: Step, place: Place, current: Current) -> ServiceError | None:
-    shown = show(place, current).model_dump(mode="json")
     if step.expected_version not in (None, current.version):
-        return StaleVersion(current=shown, expected=step.expected_version, version=current.version, by=current.client)
+        return stale_version(step.expected_version, place, current)
     allowed = ALLOWED[ValueStatus(current.status)]
     if step.to in allowed:
         return None
@@ -144,7 +136,7 @@ def _refusal(step: Step, place: Place, current: Current) -> ServiceError | None:
     params = {"code": step.code, "status": current.status, "wanted": step.to.value, "allowed": said}
     return TransitionRefused(
         Fault("", ErrorCode.transition_refused, params, list(allowed)),
-        current=shown,
+        current=show(place, current).model_dump(mode="json"),
         code=step.code,
         status=current.status,
         wanted=step.to.value,

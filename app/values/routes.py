@@ -27,9 +27,10 @@ from app.paging import ListQuery
 from app.plans.routes import PlanPath
 from app.routing import LanguageDep, Router, WorkbookResponse, operation, wanted_form
 from app.schemas import Maybe
+from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
 from app.types import VALUE_CODE_PATTERN, Scope, UnitReference
 from app.values import batch, recording, reviewing, service, template, template_sheet
-from app.values.formats import BATCH_TYPES, CSV_TYPE, JSON_TYPE, NDJSON_TYPES, XLSX_TYPE
+from app.values.formats import BATCH_TYPES, JSON_TYPE, NDJSON_TYPES
 from app.values.rows import MOST_ROWS
 from app.values.schemas import (
     Approval,
@@ -69,8 +70,8 @@ BATCH_BODY: dict[str, Any] = {
             "example": [_EXAMPLE],
         },
         NDJSON_TYPES[0]: {"schema": {"type": "string"}, "example": json.dumps(_EXAMPLE, ensure_ascii=False) + "\n"},
-        CSV_TYPE: {"schema": {"type": "string"}, "example": _TABLE},
-        XLSX_TYPE: {"schema": {"type": "string", "format": "binary"}},
+        CSV_MEDIA_TYPE: {"schema": {"type": "string"}, "example": _TABLE},
+        XLSX_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
     },
 }
 ValuePath = Annotated[
@@ -152,7 +153,7 @@ async def read_rows(request: Request) -> batch.Rows:
 def wants_table(request: Request) -> bool:
     """Whether the answer shall be the table of all problems."""
     form = wanted_form(request)
-    return form is not None and form.media_type == CSV_TYPE
+    return form is not None and form.media_type == CSV_MEDIA_TYPE
 
 
 @routes.post(
@@ -176,7 +177,7 @@ def record_values(
     first ten rows. With `Accept: text/csv` the answer is the table of all problems.
     """
     answer = batch.record_batch(session, caller, rows, query, language, table=table)
-    return Response(answer, media_type=CSV_TYPE) if isinstance(answer, bytes) else answer
+    return Response(answer, media_type=CSV_MEDIA_TYPE) if isinstance(answer, bytes) else answer
 
 
 @routes.post("/values/approvals", **operation(Scope.review, BatchRejected, UnsupportedMediaType))

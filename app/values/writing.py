@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, and_, select
+from sqlalchemy import FromClause, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
@@ -42,6 +42,9 @@ class Current(NamedTuple):
     recorded_at: datetime
     client_id: int
     client: str
+
+
+_CONTENT = Current._fields[:-1]  # the client's code, which comes last, stands in its own table
 
 
 class Place(NamedTuple):
@@ -78,28 +81,11 @@ class Newest(NamedTuple):
 def _at_keys(keys: FromClause) -> Any:
     return (
         select(
-            col(ValueTable.indicator_id),
-            col(ValueTable.period),
-            col(ValueTable.unit_id),
-            col(ValueTable.value),
-            col(ValueTable.note),
-            col(ValueTable.evidence_url),
-            col(ValueTable.reason),
-            col(ValueTable.status),
-            col(ValueTable.version),
-            col(ValueTable.recorded_at),
-            col(ValueTable.client_id),
+            *(col(getattr(ValueTable, name)) for name in (*KEYS.parts, *_CONTENT)),
             col(Client.code),
         )
         .select_from(keys)
-        .join(
-            ValueTable,
-            and_(
-                col(ValueTable.indicator_id) == keys.c.indicator_id,
-                col(ValueTable.period) == keys.c.period,
-                col(ValueTable.unit_id) == keys.c.unit_id,
-            ),
-        )
+        .join(ValueTable, KEYS.match(ValueTable, keys))
         .join(Client, col(Client.id) == col(ValueTable.client_id))
     )
 
@@ -108,15 +94,11 @@ def _newest_of_pairs(pairs: FromClause) -> Any:
     return (
         select(col(LatestValue.indicator_id), col(LatestValue.unit_id), col(LatestValue.period))
         .select_from(pairs)
-        .join(
-            LatestValue,
-            and_(col(LatestValue.indicator_id) == pairs.c.indicator_id, col(LatestValue.unit_id) == pairs.c.unit_id),
-        )
+        .join(LatestValue, _PAIRS.match(LatestValue, pairs))
     )
 
 
 _APPROVED, _SUBMITTED = ValueStatus.approved.value, ValueStatus.submitted.value
-_CONTENT = ("value", "note", "evidence_url", "reason", "status", "version", "recorded_at", "client_id")
 
 
 def values_at(session: Session, keys: Sequence[Key]) -> dict[Key, Current]:
@@ -145,7 +127,6 @@ def _keys(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
 
 
 def _contents(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
-    # the client's code, which comes last, stands in its own table
     return _columns(_CONTENT, [version.now for version in versions])
 
 

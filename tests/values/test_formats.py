@@ -19,7 +19,8 @@ from app.errors import (
     ServiceError,
     TooManyRows,
 )
-from app.values.formats import BATCH_TYPES, CSV_TYPE, JSON_TYPE, NDJSON_TYPES, XLSX_TYPE, read_batch
+from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
+from app.values.formats import BATCH_TYPES, JSON_TYPE, NDJSON_TYPES, read_batch
 from app.values.headings import COLUMNS
 from app.values.rows import MOST_ROWS, RawRow
 from tests.values.sheets import workbook
@@ -29,11 +30,11 @@ READ = [column for column in COLUMNS if column.read]
 ROW = {"indicator": "xianning-2023.58.1", "period": "2023-06", "value": Decimal("46.8")}
 
 
-def read_rows(body: str | bytes, media_type: str = CSV_TYPE, charset: str | None = None) -> list[RawRow]:
+def read_rows(body: str | bytes, media_type: str = CSV_MEDIA_TYPE, charset: str | None = None) -> list[RawRow]:
     return list(read_batch(body.encode() if isinstance(body, str) else body, media_type, charset).rows)
 
 
-def fault_of(body: str | bytes, media_type: str = CSV_TYPE) -> Fault:
+def fault_of(body: str | bytes, media_type: str = CSV_MEDIA_TYPE) -> Fault:
     with pytest.raises(ServiceError) as caught:
         read_rows(body, media_type)
     return caught.value.faults[0]
@@ -129,7 +130,7 @@ class TestAnyFormat:
         [
             (JSON_TYPE, lambda count: ("[" + ",".join(["{}"] * count) + "]").encode()),
             (NDJSON_TYPE, lambda count: b"{}\n" * count),
-            (CSV_TYPE, lambda count: b"indicator,period,value\n" + b"a,2023,1\n" * count),
+            (CSV_MEDIA_TYPE, lambda count: b"indicator,period,value\n" + b"a,2023,1\n" * count),
         ],
     )
     def test_more_than_the_most_rows_are_refused_413(self, media_type: str, make: Callable[[int], bytes]) -> None:
@@ -183,8 +184,8 @@ class TestSameRows:
         lines = [json.dumps(row, default=float) for row in given_]
         bodies = {
             JSON_TYPE: f"[{','.join(lines)}]".encode(),
-            CSV_TYPE: text.getvalue().encode(encoding),
-            XLSX_TYPE: workbook(table),
+            CSV_MEDIA_TYPE: text.getvalue().encode(encoding),
+            XLSX_MEDIA_TYPE: workbook(table),
         }
         if lines:
             bodies[NDJSON_TYPE] = "\n".join(lines).encode()

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import DocumentUnreadable, ErrorCode, Fault, InvalidRequest
-from app.spreadsheets import render_csv
-from app.values.formats import CSV_TYPE, read_batch
+from app.spreadsheets import CSV_MEDIA_TYPE, render_csv
+from app.values.formats import read_batch
 from tests.values.sheets import workbook
 from tests.values.test_formats import ROW, fault_of, one, read_rows
 
@@ -16,7 +16,7 @@ class TestCsvEncodings:
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
     def test_encoding_is_found_and_told(self, encoding: str) -> None:
-        batch = read_batch(self.TEXT.encode(encoding), CSV_TYPE)
+        batch = read_batch(self.TEXT.encode(encoding), CSV_MEDIA_TYPE)
         assert batch.encoding == encoding
         assert [row.fields["note"] for row in batch.rows] == ["教育局"]
 
@@ -24,13 +24,13 @@ class TestCsvEncodings:
     def test_charset_of_the_sender_wins(self, charset: str) -> None:
         body = "indicator,period,value,note\na,2023,1,é\n".encode("gb18030")
         with pytest.raises(DocumentUnreadable):  # too little Chinese in it to tell
-            read_batch("indicator,period,value,note\na,2023,1,龘\n".encode("gbk")[:-2] + b"\xff\n", CSV_TYPE)
+            read_batch("indicator,period,value,note\na,2023,1,龘\n".encode("gbk")[:-2] + b"\xff\n", CSV_MEDIA_TYPE)
         assert [row.fields["note"] for row in read_rows(body, charset=charset)] == ["é"]
 
     @pytest.mark.parametrize(("charset", "found"), [("utf-8", "gb18030"), ("GBK", "utf-8"), ("us-ascii", "gb18030")])
     def test_charset_that_the_bytes_are_not_in_is_refused_with_the_right_one(self, charset: str, found: str) -> None:
         with pytest.raises(InvalidRequest) as caught:
-            read_batch(self.TEXT.encode(found), CSV_TYPE, charset)
+            read_batch(self.TEXT.encode(found), CSV_MEDIA_TYPE, charset)
         told = Fault(
             "/header/content-type",
             ErrorCode.charset_wrong,
@@ -46,7 +46,7 @@ class TestCsvEncodings:
 
     def test_charset_that_nobody_knows_is_refused_with_those_that_are_read(self) -> None:
         with pytest.raises(InvalidRequest) as caught:
-            read_batch(self.TEXT.encode(), CSV_TYPE, "gb18031")
+            read_batch(self.TEXT.encode(), CSV_MEDIA_TYPE, "gb18031")
         (fault,) = caught.value.faults
         assert (fault.pointer, fault.code, fault.suggestions[0]) == ("/header/content-type", "not_allowed", "gb18030")
 
@@ -67,7 +67,7 @@ class TestCsvEncodings:
         last = "财".encode(named)
         place = body.rindex(last) + len(last)
         with pytest.raises(DocumentUnreadable) as caught:
-            read_batch(body[: place - 1] + b"\xff" + body[place:], CSV_TYPE, charset)
+            read_batch(body[: place - 1] + b"\xff" + body[place:], CSV_MEDIA_TYPE, charset)
         (fault,) = caught.value.faults
         assert fault.code == "not_in_encoding"
         assert (fault.params["line"], fault.params["encoding"]) == (11, named)
@@ -76,7 +76,7 @@ class TestCsvEncodings:
 
     def test_workbook_sent_as_csv_is_refused(self) -> None:
         with pytest.raises(DocumentUnreadable) as caught:
-            read_batch(workbook([["指标编码"]]), CSV_TYPE)
+            read_batch(workbook([["指标编码"]]), CSV_MEDIA_TYPE)
         assert caught.value.params == {"reason": "ZIP (DOCX, XLSX)"}
 
 
@@ -135,7 +135,7 @@ class TestCsvRows:
         batch = read_batch(
             b"indicator,period,value,note,evidence_url,expected_version\n"
             b"a,2023,1,,,\n\n,,,,,\nb,2023, ,,,3\nc,2023,,why,,\n",
-            CSV_TYPE,
+            CSV_MEDIA_TYPE,
         )
         assert [row.number for row in batch.rows] == [1, 5]
         assert batch.left_blank == 1

@@ -15,8 +15,8 @@ from xlsxwriter.worksheet import Worksheet
 from app.db import Database
 from app.errors import InvalidRequest, WorkbookUnreadable
 from app.problems import MOST_FAULTS
-from app.spreadsheets import MOST_IN_A_CELL
-from app.values.formats import CSV_TYPE, XLSX_TYPE, read_batch
+from app.spreadsheets import CSV_MEDIA_TYPE, MOST_IN_A_CELL, XLSX_MEDIA_TYPE
+from app.values.formats import read_batch
 from app.values.headings import MOST_COLUMNS
 from app.values.inspecting import MOST_CELLS, MOST_CHARACTERS, MOST_SHEETS
 from app.values.rows import RawRow
@@ -31,7 +31,7 @@ BOOK = "xl/workbook.xml"
 RELATIONS = "xl/_rels/workbook.xml.rels"
 
 
-def read_rows(body: bytes, media_type: str = XLSX_TYPE) -> list[RawRow]:
+def read_rows(body: bytes, media_type: str = XLSX_MEDIA_TYPE) -> list[RawRow]:
     return list(read_batch(body, media_type).rows)
 
 
@@ -166,7 +166,7 @@ class TestCellsNobodyCanHold:
     ) -> None:
         before = snapshot(database)
         response = api.education.post(
-            "/api/v1/values/batch", content=formatted(form, number, row), headers={"Content-Type": XLSX_TYPE}
+            "/api/v1/values/batch", content=formatted(form, number, row), headers={"Content-Type": XLSX_MEDIA_TYPE}
         )
         assert (response.status_code, response.json()["code"]) == (422, "workbook_unreadable")
         assert f"Sheet1!{row}:{row}: " in response.json()["detail"]
@@ -183,11 +183,11 @@ def formatted(form: str, number: float, row: int) -> bytes:
 
 
 def as_csv(table: list[list[str]]) -> tuple[bytes, str]:
-    return "\n".join(",".join(row) for row in table).encode(), CSV_TYPE
+    return "\n".join(",".join(row) for row in table).encode(), CSV_MEDIA_TYPE
 
 
 def as_xlsx(table: list[list[str]]) -> tuple[bytes, str]:
-    return workbook(table), XLSX_TYPE
+    return workbook(table), XLSX_MEDIA_TYPE
 
 
 @pytest.mark.parametrize("write", [as_csv, as_xlsx])
@@ -225,13 +225,13 @@ class TestCsv:
     @pytest.mark.parametrize("row", ["x," * 345_000, "indicator," * 69_000, f"{'vaule ' * 20_000},value"])
     def test_heading_row_of_nothing_but_cells_takes_no_time(self, row: str) -> None:
         with within(10, 100), pytest.raises(InvalidRequest) as caught:
-            read_rows(f"indicator,period,{row}\na,2023,1\n".encode(), CSV_TYPE)
+            read_rows(f"indicator,period,{row}\na,2023,1\n".encode(), CSV_MEDIA_TYPE)
         assert len(caught.value.faults) <= MOST_FAULTS
 
     def test_cells_without_heading_take_no_memory(self) -> None:
         body = b"indicator,period,value\na,2023,1" + b",x" * 300_000
         with within(10, 30):
-            (row,) = read_rows(body, CSV_TYPE)
+            (row,) = read_rows(body, CSV_MEDIA_TYPE)
         assert len(row.faults) == 1
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
@@ -241,7 +241,7 @@ class TestCsv:
         body, in_memory = text.encode(encoding), 2 * len(text)
         tracemalloc.start()
         try:
-            batch = read_batch(body, CSV_TYPE)
+            batch = read_batch(body, CSV_MEDIA_TYPE)
             tracemalloc.reset_peak()  # decoding asks for more than it then touches
             assert sum(1 for _ in batch.rows) == 5000
             _now, peak = tracemalloc.get_traced_memory()
@@ -252,6 +252,6 @@ class TestCsv:
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
     def test_lines_end_as_they_may(self, end: str) -> None:
         body = end.join(["indicator,period,value,note", f'a,2023,1,"one{end}{end}two"', "", "b,2023,2,\N{NEXT LINE}x"])
-        first, second = read_rows(body.encode(), CSV_TYPE)
+        first, second = read_rows(body.encode(), CSV_MEDIA_TYPE)
         assert first.fields["note"] == f"one{end}{end}two"
         assert (second.fields["indicator"], second.fields["note"]) == ("b", "\N{NEXT LINE}x")

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from app.values.formats import CSV_TYPE, XLSX_TYPE
+from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
 from tests.conftest import Api
 from tests.values.sheets import workbook, workbook_of
 from tests.values.test_batch import BATCH, SHARE, VALUES, post, problems, row
@@ -19,7 +19,7 @@ HEADINGS = ["指标编码", "单位", "期间", "数值"]
 CELLS = [SHARE, "市教育局", "2023-06", 46.8]
 
 
-def send(client: TestClient, body: str | bytes, media_type: str = CSV_TYPE) -> Response:
+def send(client: TestClient, body: str | bytes, media_type: str = CSV_MEDIA_TYPE) -> Response:
     return client.post(BATCH, content=body, headers={"Content-Type": media_type, "Accept-Language": "en"})
 
 
@@ -47,7 +47,7 @@ class TestPercentCell:
             sheet.write(2, 3, 0.468, book.add_format({"num_format": "0.0%"}))
 
         body = workbook([HEADINGS, CELLS, [SHARE, "市教育局", "2023-07"]], write)
-        (problem,) = send(api.admin, body, XLSX_TYPE).json()["problems"]
+        (problem,) = send(api.admin, body, XLSX_MEDIA_TYPE).json()["problems"]
         assert (problem["row"], problem["pointer"], problem["code"]) == (2, "/value", "percent_cell")
         assert (problem["suggestions"], "46.8%" in problem["detail"]) == (["46.8"], True)
 
@@ -55,7 +55,7 @@ class TestPercentCell:
 class TestSheets:
     def test_two_with_rows_422_and_nothing_is_written(self, api: Api) -> None:
         fault = fault_of(
-            send(api.admin, workbook_of({"六月": [HEADINGS, CELLS], "七月": [HEADINGS, CELLS]}), XLSX_TYPE)
+            send(api.admin, workbook_of({"六月": [HEADINGS, CELLS], "七月": [HEADINGS, CELLS]}), XLSX_MEDIA_TYPE)
         )
         assert (fault["pointer"], fault["code"], "六月、七月" in fault["said"]) == ("", "several_tables", True)
         assert api.reader.get("/api/v1/values").json()["items"] == []
@@ -74,10 +74,10 @@ class TestEncodings:
         assert "58.1,市教育" in fault["said"]
 
     def test_charset_that_is_wrong_422_with_the_right_one(self, api: Api) -> None:
-        fault = fault_of(send(api.admin, self.TEXT.encode("gb18030"), f"{CSV_TYPE}; charset=utf-8"))
+        fault = fault_of(send(api.admin, self.TEXT.encode("gb18030"), f"{CSV_MEDIA_TYPE}; charset=utf-8"))
         assert (fault["pointer"], fault["code"]) == ("/header/content-type", "charset_wrong")
         assert fault["suggestions"] == ["charset=gb18030"]
-        assert send(api.admin, self.TEXT.encode("gb18030"), f"{CSV_TYPE}; charset=gb18030").json()["created"] == 1
+        assert send(api.admin, self.TEXT.encode("gb18030"), f"{CSV_MEDIA_TYPE}; charset=gb18030").json()["created"] == 1
 
 
 class TestRepeatedField:
@@ -91,7 +91,7 @@ class TestNotes:
     @pytest.mark.parametrize("note", ["=1", "'=1", "''=1", "'tis", "-5"])
     def test_list_as_csv_posted_back_changes_nothing(self, api: Api, note: str) -> None:
         assert post(api.admin, row(note=note)).json()["created"] == 1
-        listed = api.reader.get("/api/v1/values", headers={"Accept": CSV_TYPE}).content
+        listed = api.reader.get("/api/v1/values", headers={"Accept": CSV_MEDIA_TYPE}).content
         names = ("indicator", "unit_code", "unit_name", "period", "value", "note")
         out = io.StringIO()
         table = csv.writer(out)

@@ -15,8 +15,9 @@ from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from app.errors import ErrorCode, Fault, InvalidRequest, ServiceError, WorkbookUnreadable
+from app.spreadsheets import XLSX_MEDIA_TYPE
 from app.types import MAX_SIGNIFICANT_DIGITS
-from app.values.formats import XLSX_TYPE, read_batch
+from app.values.formats import read_batch
 from app.values.rows import RawRow
 from tests.values.sheets import workbook, workbook_of
 
@@ -25,7 +26,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 
 
 def read_rows(body: bytes) -> list[RawRow]:
-    return list(read_batch(body, XLSX_TYPE).rows)
+    return list(read_batch(body, XLSX_MEDIA_TYPE).rows)
 
 
 def one(period: Any = "2023", value: Any = 1, note: Any = None, version: Any = None) -> RawRow:
@@ -233,7 +234,7 @@ class TestSheets:
         for row, cells in enumerate([HEADINGS, ["a", "2023", 5], [], ["b", "2023"], ["c", "2023", 6]], 5):
             sheet.write_row(row, 3, cells)
         book.close()
-        batch = read_batch(out.getvalue(), XLSX_TYPE)
+        batch = read_batch(out.getvalue(), XLSX_MEDIA_TYPE)
         assert [(row.number, row.fields["value"]) for row in batch.rows] == [(1, 5), (4, 6)]
         assert (batch.left_blank, batch.encoding) == (1, None)
 
