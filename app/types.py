@@ -201,6 +201,10 @@ class Period(NamedTuple):
     first_day: date
     last_day: date
 
+    def within(self, starts_on: date, ends_on: date) -> bool:
+        """Whether all of it lies within some days, the first and last included."""
+        return starts_on <= self.first_day and self.last_day <= ends_on
+
 
 def _month_end(year: int, month: int) -> date:
     following = date(year + month // 12, month % 12 + 1, 1) if (year, month) != (9999, 12) else date.max
@@ -242,6 +246,12 @@ def check_period(value: object) -> str:
 PeriodText = Annotated[
     str, BeforeValidator(check_period), WithJsonSchema({"type": "string", "pattern": PERIOD_PATTERN, "maxLength": 10})
 ]
+
+
+def plain_digits(figure: Decimal) -> str:
+    """The digits of a figure, and no more: neither an exponent nor zeros behind the last one that counts."""
+    return f"{figure.normalize():f}"
+
 
 _USCI_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 

@@ -232,8 +232,8 @@ def _checked_period(subject: Subject, text: str) -> Period:
         form = _form(Frequency(subject.frequency), period.last_day)
         params = {"indicator": subject.code, "frequency": subject.frequency, "form": form}
         raise invalid("/period", ErrorCode.period_wrong_frequency, [form], **params)
-    if period.first_day < subject.starts_on or period.last_day > subject.ends_on:
-        starts_on, ends_on = subject.starts_on, subject.ends_on
+    starts_on, ends_on = subject.starts_on, subject.ends_on
+    if not period.within(starts_on, ends_on):
         near = _form(period.frequency, ends_on if period.last_day > ends_on else starts_on)
         raise invalid("/period", ErrorCode.period_outside_plan, [near], starts_on=starts_on, ends_on=ends_on)
     return period

@@ -15,7 +15,7 @@ from app.errors import ErrorCode, NothingToReport, NotYourUnit, invalid
 from app.lookups import get_row
 from app.tables import Assignment, Goal, Indicator, Plan, Target, Unit, Value
 from app.targets.views import GOAL_IN_FORCE
-from app.types import Comparator, Frequency, Period, Scope, parse_period
+from app.types import Comparator, Frequency, Period, Scope, parse_period, plain_digits
 from app.units.membership import reach, with_members
 from app.units.names import resolve_unit
 from app.values.recording import REOPENED
@@ -54,8 +54,8 @@ class Asked(NamedTuple):
     def goal_words(self) -> str:
         """The goal in figures and signs: `≥ 46`, `10–20`, `46`."""
         if self.goal_to is not None:
-            return f"{self.goal.normalize():f}–{self.goal_to.normalize():f}"
-        return f"{_SIGNS.get(Comparator(self.comparator), '')}{self.goal.normalize():f}"
+            return f"{plain_digits(self.goal)}–{plain_digits(self.goal_to)}"
+        return f"{_SIGNS.get(Comparator(self.comparator), '')}{plain_digits(self.goal)}"
 
 
 class OpenFigure(NamedTuple):
@@ -170,8 +170,7 @@ def _open_figures(
 
 def _fits(period: Period, frequency: str | None, plan: Plan) -> bool:
     """Whether a value of this period would be taken: the frequency, or the plan's days, may have changed since."""
-    within = plan.starts_on <= period.first_day and period.last_day <= plan.ends_on
-    return within and frequency in (None, period.frequency)
+    return period.within(plan.starts_on, plan.ends_on) and frequency in (None, period.frequency)
 
 
 def _begun(frequency: str | None, starts_on: date, ends_on: date, today: date) -> list[Period]:
@@ -187,7 +186,7 @@ def _begun(frequency: str | None, starts_on: date, ends_on: date, today: date) -
     return [
         period
         for period in named
-        if period is not None and starts_on <= period.first_day <= last and period.last_day <= ends_on
+        if period is not None and period.first_day <= last and period.within(starts_on, ends_on)
     ]
 
 

@@ -11,7 +11,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from app.messages import Language
 from app.spreadsheets import AS_TEXT, XLSX_MEDIA_TYPE, CellWriter, cell_text, file_headers, new_workbook, set_widths
-from app.types import ValueStatus
+from app.types import ValueStatus, plain_digits
 from app.values.headings import COLUMNS
 from app.values.template import OpenFigure, Template
 
@@ -136,7 +136,7 @@ def _cells(figure: OpenFigure, language: Language) -> list[object]:
     }
     if reported is not None:
         said = [_STATUS[ValueStatus(reported.status)][language], *filter(None, [reported.reason])]
-        cells["current"] = f"{reported.value.normalize():f} ({': '.join(said)})"
+        cells["current"] = f"{plain_digits(reported.value)} ({': '.join(said)})"
         cells["expected_version"] = reported.version
     return [cells.get(column.name) for column in COLUMNS]
 
