@@ -13,8 +13,8 @@ from fastapi import Depends, Request
 from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
-from app.db import fetch
 from app.errors import Forbidden, Unauthenticated
+from app.statements import fetch
 from app.tables import Client, Key
 from app.types import Scope
 

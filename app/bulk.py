@@ -20,7 +20,6 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
-    make_url,
     select,
     tuple_,
     update,
@@ -28,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
+from app.statements import DIALECTS, prepared, run
 from app.tables import metadata
 
 _SQL_TYPES: dict[type, Any] = {int: BigInteger, str: Text}
@@ -67,8 +67,10 @@ def fetch_keyed(session: Session, build: Callable[[FromClause], Any], keyset: Ke
     """The rows of a statement that `build` makes of the table of keys; it is built once for each engine."""
     if not keys:
         return []
-    dialect = session.get_bind().dialect.name
-    return list(session.connection().execute(_built(build, keyset, dialect), keyset.parameters(dialect, keys)).all())
+    connection = session.connection()
+    engine = connection.dialect.name
+    asked = prepared(_built(build, keyset, engine), engine)
+    return list(asked.read(run(connection, asked.text, asked.arguments(keyset.parameters(engine, keys))).fetchall()))
 
 
 @functools.cache
@@ -102,21 +104,16 @@ def _write(
     values = {f"of_{name}": found for name, found in keys.items()} | dict(columns)
     if not values or not next(iter(values.values())):
         return
-    engine = session.get_bind().dialect.name
-    written = _compiled(metadata.tables[str(table.__tablename__)], tuple(keys), tuple(columns), rank, engine)
     connection = session.connection()
+    engine = connection.dialect.name
+    written = _compiled(metadata.tables[str(table.__tablename__)], tuple(keys), tuple(columns), rank, engine)
     if engine == "postgresql":
-        connection.exec_driver_sql(written.text, tuple(list(values[name]) for name in written.order))
+        run(connection, written.text, [list(values[name]) for name in written.order])
         return
     for name, bind in written.binders.items():
         values[name] = _bound(bind, values[name])
-    connection.exec_driver_sql(written.text, list(zip(*(values[name] for name in written.order), strict=True)))
-
-
-_DIALECTS = {
-    "sqlite": make_url("sqlite://").get_dialect()(paramstyle="qmark"),  # type: ignore[call-arg]
-    "postgresql": make_url("postgresql+psycopg://").get_dialect()(paramstyle="format"),  # type: ignore[call-arg]
-}
+    rows = zip(*(values[name] for name in written.order), strict=True)
+    run(connection, written.text, list(rows), many=True)
 
 
 class _Written(NamedTuple):
@@ -138,7 +135,7 @@ def _compiled(
     table: Table, keys: tuple[str, ...], names: tuple[str, ...], rank: tuple[str, ...], engine: str
 ) -> _Written:
     """SQLite runs a write once for each row, PostgreSQL once for all: that way each is many times as fast."""
-    dialect = _DIALECTS[engine]
+    dialect = DIALECTS[engine]
     types = {name: table.c[name.removeprefix("of_")].type for name in (*(f"of_{key}" for key in keys), *names)}
     if engine == "postgresql":
         arrays = [cast(bindparam(name), ARRAY(kind.dialect_impl(dialect))) for name, kind in types.items()]

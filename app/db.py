@@ -19,10 +19,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Insert,
     PrimaryKeyConstraint,
     UniqueConstraint,
-    Update,
     create_engine,
     event,
     inspect,
@@ -273,18 +271,6 @@ def attempt(session: Session, *, undo: bool) -> Iterator[None]:
             savepoint.rollback()
 
 
-def fetch(session: Session, statement: AnySelect, **parameters: Any) -> Sequence[Any]:
-    """The rows of a statement that was built once, with `bindparam`s; columns only, no mapped objects.
-
-    Past the session's own machinery: on the hot paths that costs more than the database does.
-    """
-    connection = session.connection()
-    if "as_of" in session.info:
-        statement = as_of(statement, connection.dialect.name)
-        parameters["as_of"] = session.info["as_of"]
-    return connection.execute(statement, parameters).all()
-
-
 def replace_rows(session: Session, present: Sequence[SQLModel], wanted: Sequence[SQLModel]) -> None:
     """Put rows in the place of others of their table; what has the same key is changed, and left alone if it is equal.
 
@@ -303,11 +289,6 @@ def replace_rows(session: Session, present: Sequence[SQLModel], wanted: Sequence
 
 def _key_of(row: SQLModel) -> tuple[Any, ...]:
     return inspect(type(row)).primary_key_from_instance(row)  # type: ignore[no-any-return]
-
-
-def write(session: Session, statement: Insert | Update, **parameters: Any) -> None:
-    """Run a write that was built once; its `bindparam`s and columns are named by the parameters."""
-    session.connection().execute(statement, parameters)
 
 
 def only_writer(session: Session, table: type[SQLModel]) -> None:

@@ -21,8 +21,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.db import fetch, hardly_waiting
+from app.db import hardly_waiting
 from app.errors import ErrorCode, IdempotencyKeyInUse, IdempotencyKeyReused, invalid
+from app.statements import fetch
 from app.tables import IdempotencyKey
 from app.types import Json
 

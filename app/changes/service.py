@@ -7,23 +7,22 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
 from app.bulk import insert_many
-from app.db import fetch, write
 from app.errors import PreconditionFailed
 from app.etags import etag_listed, etag_of
+from app.statements import among, fetch
 from app.tables import Change, Client
 
-_INSERT = insert(Change)
 _RECORDED_AS = {"indicator": ["indicator", "goal"]}  # a goal's changes bear its indicator's code
 _LAST_WRITER = (
     select(col(Client.code))
     .select_from(Change)
     .outerjoin(Client, col(Client.id) == col(Change.client_id))
-    .where(col(Change.resource).in_(bindparam("resources", expanding=True)), col(Change.code) == bindparam("code"))
+    .where(among(col(Change.resource), "resources"), col(Change.code) == bindparam("code"))
     .order_by(col(Change.id).desc())
     .limit(1)
 )
@@ -42,19 +41,8 @@ def record_change(
     unit_id: int | None = None,
 ) -> None:
     """Write down that something changed: `<resource>.<verb>`, with the fields as they are now."""
-    write(
-        session,
-        _INSERT,
-        at=at,
-        type=f"{resource}.{verb}",
-        resource=resource,
-        code=code,
-        plan_id=plan_id,
-        unit_id=unit_id,
-        client_id=caller.client_id,
-        request_id=caller.request_id,
-        data=json.dumps(data, ensure_ascii=False, default=_plain),
-    )
+    text = json.dumps(data, ensure_ascii=False, default=_plain)
+    record_changes(session, caller, resource, at, [(verb, code, text, plan_id, unit_id)])
 
 
 def record_changes(
@@ -62,7 +50,7 @@ def record_changes(
     caller: Caller,
     resource: str,
     at: datetime,
-    changes: Sequence[tuple[str, str, str, int, int]],
+    changes: Sequence[tuple[str, str, str, int | None, int | None]],
 ) -> None:
     """Write down many changes of one kind of thing, in this order: verb, code, data as JSON, plan, unit."""
     if not changes:

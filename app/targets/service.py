@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlmodel import Session, col
 
 from app.assigning import sync_assignments
 from app.auth import Caller
 from app.changes.service import record_change, refuse_stale
-from app.db import AnySelect, contains, fetch, moment, replace_rows
+from app.db import AnySelect, contains, moment, replace_rows
 from app.errors import ErrorCode, Fault, InvalidRequest
 from app.lookups import get_row
 from app.paging import fetch_page
+from app.statements import among, fetch
 from app.tables import Assignment, Plan, Section, TargetUnit
 from app.tables import Target as TargetTable
 from app.targets.schemas import Target, TargetPage, TargetQuery, TargetUnitInput, TargetUpdate
@@ -22,7 +23,7 @@ from app.units.names import resolve_unit, resolve_units
 
 _KEYS = [col(TargetTable.plan_id), col(TargetTable.position), col(TargetTable.id)]
 
-_PLAN_CODES = select(col(Plan.id), col(Plan.code)).where(col(Plan.id).in_(bindparam("keys", expanding=True)))
+_PLAN_CODES = select(col(Plan.id), col(Plan.code)).where(among(col(Plan.id)))
 
 
 def list_targets(session: Session, query: TargetQuery) -> TargetPage:

@@ -6,11 +6,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, and_, bindparam, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-from app.db import fetch
+from app.statements import among, fetch
 from app.tables import Goal, Indicator, Section, Target, TargetUnit, Unit
 from app.tables import LatestValue as LatestTable
 from app.targets import schemas
@@ -100,13 +100,12 @@ def load_views(session: Session, targets: Sequence[Target | TargetRow]) -> Targe
     )
 
 
-_KEYS: BindParameter[int] = bindparam("keys", expanding=True)
 # built once: putting a statement together costs several times what running it does
-_HEADINGS = select(col(Section.id), col(Section.parent_id), col(Section.heading)).where(col(Section.plan_id).in_(_KEYS))
+_HEADINGS = select(col(Section.id), col(Section.parent_id), col(Section.heading)).where(among(col(Section.plan_id)))
 _PRINTED_UNITS = (
     select(col(TargetUnit.target_id), col(TargetUnit.role), col(Unit.code), col(Unit.name))
     .join(Unit, col(Unit.id) == col(TargetUnit.unit_id))
-    .where(col(TargetUnit.target_id).in_(_KEYS))
+    .where(among(col(TargetUnit.target_id)))
     .order_by(col(TargetUnit.target_id), col(TargetUnit.position))
 )
 _other = aliased(LatestTable)
@@ -137,12 +136,12 @@ _INDICATORS = (
     )
     .join(Goal, GOAL_IN_FORCE)
     .outerjoin(LatestTable, NEWEST)
-    .where(col(Indicator.target_id).in_(_KEYS), col(Indicator.removed_at).is_(None))
+    .where(among(col(Indicator.target_id)), col(Indicator.removed_at).is_(None))
     .order_by(col(Indicator.target_id), col(Indicator.ordinal))
 )
 _LATEST_OF_UNITS = select(
     col(LatestTable.indicator_id), col(LatestTable.unit_id), col(LatestTable.period), col(LatestTable.value)
-).where(col(LatestTable.indicator_id).in_(_KEYS))
+).where(among(col(LatestTable.indicator_id)))
 
 
 def headings_of(session: Session, plans: Collection[int]) -> dict[int, list[str]]:

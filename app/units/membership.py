@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.db import fetch
+from app.statements import among, fetch
 from app.tables import ClientUnit, Unit, UnitMember
 from app.types import Scope
 
-_KEYS: BindParameter[int] = bindparam("keys", expanding=True)
 # one step of a walk: from units to those next to them
-_MEMBERS = select(col(UnitMember.member_id)).where(col(UnitMember.group_id).in_(_KEYS))
-_GROUPS = select(col(UnitMember.group_id)).where(col(UnitMember.member_id).in_(_KEYS))
-_CHILDREN = select(col(Unit.id)).where(col(Unit.parent_id).in_(_KEYS))
+_MEMBERS = select(col(UnitMember.member_id)).where(among(col(UnitMember.group_id)))
+_GROUPS = select(col(UnitMember.group_id)).where(among(col(UnitMember.member_id)))
+_CHILDREN = select(col(Unit.id)).where(among(col(Unit.parent_id)))
 _OWN = select(col(ClientUnit.unit_id)).where(col(ClientUnit.client_id) == bindparam("client"))
 
 

@@ -1,15 +1,16 @@
 """From what people call a unit to the unit: by code, name or alias, with the nearest names where none fits."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
-from app.db import AnySelect, fetch
+from app.db import AnySelect
 from app.errors import ErrorCode, Fault, InvalidRequest, NotFound
 from app.problems import nearest
 from app.schemas import NamedUnit
+from app.statements import among, fetch
 from app.tables import Unit, UnitAlias
 from app.types import UnitKind, fold
 
@@ -33,14 +34,13 @@ class UnitRow(NamedTuple):
 
 
 _ROW = select(col(Unit.id), col(Unit.code), col(Unit.name), col(Unit.kind)).order_by(col(Unit.code))
-_WORDS: BindParameter[Any] = bindparam("keys", expanding=True)
-_BY_KEY = _ROW.where(col(Unit.id).in_(_WORDS))
-_BY_CODE = _ROW.add_columns(col(Unit.code)).where(col(Unit.code).in_(_WORDS))
-_BY_NAME = _ROW.add_columns(col(Unit.name_key)).where(col(Unit.name_key).in_(_WORDS))
+_BY_KEY = _ROW.where(among(col(Unit.id)))
+_BY_CODE = _ROW.add_columns(col(Unit.code)).where(among(col(Unit.code)))
+_BY_NAME = _ROW.add_columns(col(Unit.name_key)).where(among(col(Unit.name_key)))
 _BY_ALIAS = (
     _ROW.add_columns(col(UnitAlias.alias_key))
     .join(UnitAlias, col(UnitAlias.unit_id) == col(Unit.id))
-    .where(col(UnitAlias.alias_key).in_(_WORDS))
+    .where(among(col(UnitAlias.alias_key)))
     .distinct()
 )
 _CHUNK = 5000

@@ -8,13 +8,14 @@ from datetime import date
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ARRAY, BindParameter, Text, any_, bindparam, cast, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, cast, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.db import fetch, locks_rows
+from app.db import locks_rows
 from app.errors import ErrorCode, Fault, InvalidRequest, NotYourUnit, ServiceError, UnitNotAssigned, invalid
 from app.lookups import get_row, not_found
+from app.statements import among, fetch
 from app.tables import Assignment, Indicator, Plan, Target
 from app.types import Frequency, Period, parse_period
 from app.units.membership import own_units, reach, with_members
@@ -41,7 +42,6 @@ class Subject(NamedTuple):
     approval_required: bool
 
 
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 # makes all writers of one indicator queue: the version that is read is the one that is replaced. Taken in one order, so
 # that those who write many never wait for each other in a ring; and before the rest is read, which may change meanwhile
 _LOCK = (
@@ -65,13 +65,13 @@ _SUBJECTS = (
     )
     .join(Target, col(Target.id) == col(Indicator.target_id))
     .join(Plan, col(Plan.id) == col(Target.plan_id))
-    .where(col(Indicator.code).in_(_KEYS))
+    .where(among(col(Indicator.code)))
     .where(col(Indicator.removed_at).is_(None), col(Target.removed_at).is_(None))
 )
 _ANSWERING = select(col(Assignment.target_id), col(Assignment.unit_id)).where(
-    col(Assignment.target_id).in_(_KEYS), col(Assignment.removed_at).is_(None)
+    among(col(Assignment.target_id)), col(Assignment.removed_at).is_(None)
 )
-_OF_UNITS = _ANSWERING.where(col(Assignment.unit_id).in_(bindparam("units", expanding=True)))
+_OF_UNITS = _ANSWERING.where(among(col(Assignment.unit_id), "units"))
 
 
 def lock_subjects(session: Session, codes: Iterable[str]) -> dict[str, Subject]:
