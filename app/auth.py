@@ -11,10 +11,10 @@ from typing import Annotated
 from asgi_correlation_id import correlation_id
 from fastapi import Depends, Request
 from sqlalchemy import bindparam, select
-from sqlmodel import Session, col
+from sqlmodel import col
 
 from app.errors import Forbidden, Unauthenticated
-from app.statements import fetch
+from app.hot import HotStore
 from app.tables import Client, Key
 from app.types import Scope
 
@@ -73,7 +73,7 @@ def hash_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def authenticate(session: Session, authorization: str | None) -> Caller:
+async def authenticate(store: HotStore, authorization: str | None) -> Caller:
     """The caller whose key stands in an `Authorization` header.
 
     Raises Unauthenticated for a missing, unknown, expired or revoked key, without saying which.
@@ -82,7 +82,7 @@ def authenticate(session: Session, authorization: str | None) -> Caller:
     key = _KEY.fullmatch(text.strip())
     if scheme.lower() != "bearer" or key is None:
         raise _unauthenticated()
-    rows = fetch(session, _KEY_OF_PREFIX, prefix=key["prefix"])
+    rows = await store.fetch(_KEY_OF_PREFIX, prefix=key["prefix"])
     if not rows:
         raise _unauthenticated()
     secret_hash, scopes, expires_at, client_id, code = rows[0]

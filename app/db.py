@@ -32,6 +32,7 @@ from sqlmodel import Session, SQLModel
 
 from app.errors import ErrorCode, ServiceError, invalid
 from app.history import keep_history
+from app.hot import open_hot_store
 from app.past import AnySelect as AnySelect
 from app.past import as_of
 from app.schemas import Maybe
@@ -53,6 +54,7 @@ class Database:
         open_engine = _open_sqlite if sqlite else _open_postgresql
         self.writer = open_engine(url, pool_size, writing=True)
         self.reader = open_engine(url, pool_size, writing=False)
+        self.hot = open_hot_store(url, pool_size)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -5,16 +5,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from asgi_correlation_id import CorrelationIdMiddleware
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi.routing import APIRoute
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.assignments.routes import routes as assignments
 from app.db import Database
-from app.documentation import add_documentation
+from app.dispatch import Dispatch
+from app.documentation import SWAGGER
+from app.documentation import routes as documentation
 from app.health import routes as health
 from app.imports.routes import routes as imports
 from app.indicators.routes import routes as indicators
-from app.middleware import add_middleware, is_request_id
+from app.middleware import AroundEveryRequest
 from app.openapi import DESCRIPTION, build_openapi
 from app.plans.routes import routes as plans
 from app.problems import add_problem_handlers
@@ -30,7 +35,26 @@ ROUTERS = (plans, targets, assignments, indicators, values, units, imports, heal
 
 
 class Zeren(FastAPI):
-    """FastAPI with our OpenAPI document."""
+    """FastAPI with our OpenAPI document, and with as little as possible around a request."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's start and end."""
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        scope["app"] = self
+        await self.middleware_stack(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers; FastAPI has three more, for telemetry, a limit of bodies and a second last catch."""
+        routes = AsyncExitStackMiddleware(Dispatch(self.router, self.router.routes))
+        return AroundEveryRequest(ExceptionMiddleware(routes, self.exception_handlers))
+
+    def add_routes(self, router: APIRouter) -> None:
+        """Take over the routes of a router; those of one that is only included are searched twice for each request."""
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                route.unique_id = route.name  # the `operationId`
+            self.router.routes.append(route)
 
     def openapi(self) -> Json:
         """The document, built once."""
@@ -51,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.freeze()
         gc.set_threshold(*RARE_COLLECTIONS)
         yield
+        await database.hot.close()
         database.close()
 
     app = Zeren(
@@ -64,16 +89,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
-        telemetry={"tracing": False, "metrics": False},
         lifespan=lifespan,
     )
     app.state.settings = settings
     app.state.database = database
     for routes in ROUTERS:
-        app.include_router(routes)
-    add_documentation(app)
+        app.add_routes(routes)
+    app.add_routes(documentation)
+    app.mount("/swagger", SWAGGER)
     add_problem_handlers(app)
-    add_middleware(app)
-    app.add_middleware(CorrelationIdMiddleware, validator=is_request_id, transformer=str)
     return app

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 
-from app.auth import Caller, authenticate, require
+from app.auth import authenticate, require
 from app.db import BUSY_SECONDS, in_transaction
 from app.errors import (
     ErrorCode,
@@ -100,10 +100,10 @@ class Route(APIRoute):
             form = wanted_form(request) if columns is not None else None
             if form is not None:
                 _widen_page(request)
-            settings = request.app.state.settings
+            settings, store = request.app.state.settings, request.app.state.database.hot
             limit = settings.max_batch_bytes if batch else settings.max_body_bytes
             request = BodyRequest(request.scope, request.receive, limit)
-            request.state.caller = await run_in_threadpool(_caller_of, request)
+            request.state.caller = await authenticate(store, request.headers.get("authorization"))
             require(request.state.caller, scope)
             request.state.known_names = names
             _refuse_unknown_parameters(request, names["query"])
@@ -162,11 +162,6 @@ async def _turn_to_write(kind: RunVar[CapacityLimiter], most: int) -> AsyncItera
         yield
     finally:
         turns.release()
-
-
-def _caller_of(request: Request) -> Caller:
-    with request.app.state.database.reading() as session:
-        return authenticate(session, request.headers.get("authorization"))
 
 
 def _known_names(route: APIRoute) -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ Convert = Callable[[Any], Any]
 DIALECTS: dict[str, Dialect] = {
     "sqlite": make_url("sqlite://").get_dialect()(paramstyle="qmark"),  # type: ignore[call-arg]
     "postgresql": make_url("postgresql+psycopg://").get_dialect()(paramstyle="format"),  # type: ignore[call-arg]
+    "asyncpg": make_url("postgresql+psycopg://").get_dialect()(paramstyle="numeric_dollar"),  # type: ignore[call-arg]
 }
 _DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
 _BASE_ERRORS: dict[str, Any] = {"sqlite": sqlite3.Error, "postgresql": psycopg.Error}

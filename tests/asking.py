@@ -3,7 +3,6 @@
 from typing import Any
 
 from httpx2 import Response
-from starlette.testclient import TestClient
 
 from app.auth import Caller
 from app.clients.service import create_key
@@ -13,6 +12,7 @@ from app.imports.service import import_document, read_plan
 from app.messages import Language
 from app.types import Scope
 from app.units.names import resolve_unit
+from tests.client import AppClient
 from tests.conftest import CLIENTS, Api
 
 ANYONE = dict.fromkeys(CLIENTS, 200)
@@ -36,7 +36,7 @@ def suggestions(response: Response) -> list[str]:
     return found
 
 
-def listed(client: TestClient, path: str, **filters: object) -> list[Any]:
+def listed(client: AppClient, path: str, **filters: object) -> list[Any]:
     """All items of a list that fits on one page."""
     response = client.get(f"/api/v1{path}", params={"limit": 1000} | filters)
     assert response.status_code == 200, response.text
@@ -45,12 +45,12 @@ def listed(client: TestClient, path: str, **filters: object) -> list[Any]:
     return items
 
 
-def codes(client: TestClient, path: str, **filters: object) -> list[str]:
+def codes(client: AppClient, path: str, **filters: object) -> list[str]:
     """The codes of all items of a list that fits on one page."""
     return [item["code"] for item in listed(client, path, **filters)]
 
 
-def walk(client: TestClient, path: str, limit: int, **filters: object) -> list[Any]:
+def walk(client: AppClient, path: str, limit: int, **filters: object) -> list[Any]:
     """All items of a list, page by page, as the `Link` headers lead."""
     items: list[Any] = []
     response = client.get(f"/api/v1{path}", params={"limit": limit} | filters)
@@ -68,12 +68,12 @@ def walk(client: TestClient, path: str, limit: int, **filters: object) -> list[A
         response = client.get(response.links["next"]["url"])
 
 
-def bound_to(api: Api, database: Database, *units: str) -> TestClient:
+def bound_to(api: Api, database: Database, *units: str) -> AppClient:
     """A new client that speaks for some units."""
     with database.writing() as session:
         keys = [resolve_unit(session, unit, "/unit").id for unit in units]
         key = create_key(session, Caller.command_line(), "bound-" + "-".join(map(str, keys)), [Scope.report], keys)
-    return TestClient(api.app, raise_server_exceptions=False, headers={"Authorization": f"Bearer {key}"})
+    return AppClient(api.app, raise_server_exceptions=False, headers={"Authorization": f"Bearer {key}"})
 
 
 def add_plan(database: Database, code: str, text: str, **about: Any) -> None:

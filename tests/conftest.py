@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 from sqlalchemy import make_url
 
 from app.auth import Caller
@@ -24,6 +23,7 @@ from app.seeding import load_plan, load_units, read_register, shipped_plan
 from app.settings import Settings
 from app.types import Scope
 from app.units.names import resolve_unit
+from tests.client import AppClient, close
 from tests.postgres import PostgresServer, create_database, drop_database, running_postgres
 
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
@@ -120,7 +120,7 @@ def database(seeded: Template) -> Iterator[Database]:
     """The seeded database, for tests that ask the tables or the services."""
     opened = Database(seeded.url)
     yield opened
-    opened.close()
+    close(opened)
 
 
 @pytest.fixture(scope="session")
@@ -136,18 +136,18 @@ class Api:
         self.app = app
         self.keys = keys
 
-    def __getattr__(self, client: str) -> TestClient:
+    def __getattr__(self, client: str) -> AppClient:
         """A client by its name in `CLIENTS`, its key in every request."""
         if client not in self.keys:
             raise AttributeError(client)
-        return TestClient(
+        return AppClient(
             self.app, raise_server_exceptions=False, headers={"Authorization": f"Bearer {self.keys[client]}"}
         )
 
     @property
-    def anonymous(self) -> TestClient:
+    def anonymous(self) -> AppClient:
         """Somebody without a key."""
-        return TestClient(self.app, raise_server_exceptions=False)
+        return AppClient(self.app, raise_server_exceptions=False)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, col, update
-from starlette.testclient import TestClient
 
 from app.auth import Caller, authenticate, hash_key, mint_key, require
 from app.clients.service import create_key
@@ -15,6 +14,7 @@ from app.errors import Forbidden, Unauthenticated
 from app.tables import Client, ClientUnit, Key, Unit, UnitMember
 from app.types import Scope
 from app.units.membership import reach
+from tests.client import AppClient, in_loop
 from tests.conftest import Api
 
 NOW = datetime.now(UTC)
@@ -24,7 +24,7 @@ class TestAuthorizationHeader:
     def test_which_headers_count(self, api: Api) -> None:
         key, other = api.keys["reader"], api.keys["admin"]
         mark, prefix, secret = key.split("_")
-        client = TestClient(api.app)
+        client = AppClient(api.app)
         for header in (f"Bearer {key}", f"bearer {key}", f"BEARER   {key}  "):
             assert client.get("/api/v1/plans", headers={"Authorization": header}).status_code == 200, header
         for header in (
@@ -78,15 +78,13 @@ class TestAuthenticate:
             prefix = key["revoked"].split("_")[1]
             session.execute(update(Key).where(col(Key.prefix) == prefix).values(revoked_at=NOW))
             session.execute(update(Client).where(col(Client.code) == "disabled").values(disabled_at=NOW))
-        with database.reading() as session:
-            assert authenticate(session, f"Bearer {key['living']}").code == "living"
-            for name in ("expired", "revoked", "disabled"):
-                with pytest.raises(Unauthenticated):
-                    authenticate(session, f"Bearer {key[name]}")
+        assert in_loop(authenticate, database.hot, f"Bearer {key['living']}").code == "living"
+        for name in ("expired", "revoked", "disabled"):
+            with pytest.raises(Unauthenticated):
+                in_loop(authenticate, database.hot, f"Bearer {key[name]}")
 
     def test_caller_is_the_client_of_the_key(self, database: Database, api: Api) -> None:
-        with database.reading() as session:
-            caller = authenticate(session, f"Bearer {api.keys['reviewer']}")
+        caller = in_loop(authenticate, database.hot, f"Bearer {api.keys['reviewer']}")
         assert (caller.code, caller.scopes) == ("reviewer", frozenset({Scope.review}))
 
     def test_minted_keys_are_long_and_all_different(self) -> None:

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import col
-from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from app.db import Database, contains, violated_constraint
 from app.tables import Client, Plan, Unit, Value
 from app.types import fold
+from tests.client import AppClient
 from tests.conftest import Api, Template
 
 BODY = {"indicator": "xianning-2023.58.1", "period": "2023-06", "value": 46.8}
@@ -122,7 +122,7 @@ class TestCommit:
     def test_comes_before_the_answer(self, api: Api, database: Database, seeded: Template) -> None:
         other = Database(seeded.url)
         watching = WatchingAnswers(api.app, other)
-        client = TestClient(watching, headers={"Authorization": f"Bearer {api.keys['education']}"})
+        client = AppClient(watching, headers={"Authorization": f"Bearer {api.keys['education']}"})
         assert client.post("/api/v1/values", json=BODY).status_code == 201
         assert watching.seen == [1]
         other.close()

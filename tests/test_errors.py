@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from httpx2 import Response
 from sqlalchemy import text
-from starlette.testclient import TestClient
 
 from app.db import Database
 from app.main import create_app
 from app.problems import PROBLEM_MEDIA_TYPE, Problem
 from app.settings import Settings
 from tests.asking import faults
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import snapshot
 
@@ -293,7 +293,7 @@ def written(database: Database) -> list[Any]:
 class TestUnavailable:
     def test_503_while_the_database_is_away(self, engine: str) -> None:
         url = {"sqlite": "sqlite:////nowhere/at/all.db", "postgresql": "postgresql://127.0.0.1:1/none"}[engine]
-        client = TestClient(create_app(Settings(database_url=url)), raise_server_exceptions=False)
+        client = AppClient(create_app(Settings(database_url=url)), raise_server_exceptions=False)
         key = {"Authorization": f"Bearer zrn_{'0' * 10}_{'0' * 40}"}
         for method, path in (("GET", "/readyz"), ("GET", "/api/v1/plans"), ("POST", "/api/v1/values")):
             response = client.request(method, path, headers=key)

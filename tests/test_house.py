@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from httpx2 import Response
-from starlette.testclient import TestClient
 
 from app.db import Database
 from app.main import create_app
 from app.routing import Route, Router, operation
 from app.settings import Settings
 from app.types import Scope
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import last_change, origins_after, snapshot
 
@@ -185,7 +185,7 @@ ASSIGNMENT = "xianning-2023.58:xianning-education-bureau:lead"
 JUNE, MAY = (f"xianning-2023.58.1:xianning-education-bureau:2023-{month}" for month in ("06", "05"))
 ROWS = [VALUE | {"unit": "市教育局", "period": period, "value": 47} for period in ("2023-06", "2023-05")]
 # one request of every operation that writes, in an order in which all of them are right; a new one needs a line here
-WRITES: dict[str, Callable[[TestClient], Response]] = {
+WRITES: dict[str, Callable[[AppClient], Response]] = {
     "record_value": lambda client: client.post("/api/v1/values", json=VALUE | {"unit": "市教育局"}),
     "record_values": lambda client: client.post("/api/v1/values/batch", json=ROWS),
     "approve_value": lambda client: client.post(f"/api/v1/values/{JUNE}/approval"),
@@ -206,7 +206,7 @@ WRITES: dict[str, Callable[[TestClient], Response]] = {
 }
 
 
-def _patch(client: TestClient, path: str, **fields: object) -> Response:
+def _patch(client: AppClient, path: str, **fields: object) -> Response:
     return client.patch(f"/api/v1/{path}", json=fields, headers=MERGE_PATCH)
 
 

@@ -12,12 +12,12 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import func, insert, select, update
 from sqlmodel import col
-from starlette.testclient import TestClient
 
 from app.db import Database, only_writer
 from app.idempotency import MOST_CLEARED
 from app.tables import Client, IdempotencyKey, Plan, Value
 from tests.asking import faults
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api, Template
 from tests.history import snapshot
 from tests.server import running_server
@@ -28,7 +28,7 @@ SHOWN = ("Content-Type", "Location", "Content-Length", "Idempotency-Replayed")
 WRITE = VALUE | {"unit": "市教育局"}
 
 
-def post(client: TestClient, key: str, path: str = "values", **request: Any) -> Response:
+def post(client: AppClient, key: str, path: str = "values", **request: Any) -> Response:
     """A POST under a key; the example of a value where nothing else is said."""
     headers = {"Idempotency-Key": key} | request.pop("headers", {})
     content = request if request or path != "values" else {"json": WRITE}

@@ -22,6 +22,7 @@ from app.migrating import is_migrated, migrate, migration_config
 from app.tables import metadata
 from app.values.recording import record_value
 from app.values.schemas import ValueCreate
+from tests.client import close, in_loop
 from tests.conftest import Api, _fill
 from tests.postgres import PostgresServer, create_database, drop_database
 
@@ -190,8 +191,8 @@ class TestOneSchemaPerGovernment:
         template = _fill(xianning.url)
         assert is_migrated(xianning)
         assert not is_migrated(chibi)
+        caller = in_loop(authenticate, xianning.hot, f"Bearer {template.keys['education']}")
         with xianning.writing() as session:
-            caller = authenticate(session, f"Bearer {template.keys['education']}")
             body = ValueCreate(indicator="xianning-2023.58.1", period="2023-06", value=1)
             assert record_value(session, caller, body)[1]
         assert objects_outside(xianning, "xianning") == []
@@ -202,7 +203,7 @@ class TestOneSchemaPerGovernment:
         migrate(chibi, "base")
         assert is_migrated(xianning)
         assert counted(xianning) > 0
-        xianning.close()
+        close(xianning)
         chibi.close()
 
 

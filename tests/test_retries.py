@@ -13,7 +13,6 @@ from fastapi import Response
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col
-from starlette.testclient import TestClient
 
 from app.db import MOST_TRIES, Database, WriteSession
 from app.errors import NoSuchPath
@@ -23,6 +22,7 @@ from app.schemas import Output
 from app.settings import Settings
 from app.tables import Plan, Unit
 from app.types import Scope
+from tests.client import AppClient
 from tests.conftest import Template
 from tests.history import snapshot
 from tests.test_errors import problem
@@ -71,7 +71,7 @@ class Trials:
         app.state.database = database
         app.include_router(routes)
         headers = {"Authorization": f"Bearer {template.keys['admin']}"}
-        self.client = TestClient(app, raise_server_exceptions=False, headers=headers)
+        self.client = AppClient(app, raise_server_exceptions=False, headers=headers)
 
     def post(self, **headers: str) -> Any:
         """Ask for the work to be done."""

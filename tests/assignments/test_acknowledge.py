@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from httpx2 import Response
 from sqlalchemy import select
 from sqlmodel import col
-from starlette.testclient import TestClient
 
 from app.db import Database
 from app.tables import Assignment, Client
 from tests.asking import ANYONE, bound_to, codes, faults, listed, suggestions, told
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import changes_after, last_change, snapshot
 
@@ -17,7 +17,7 @@ EDUCATION = "xianning-2023.58:xianning-education-bureau:lead"
 JIAYU = "xianning-2023.58:jiayu-county-government:responsible"
 
 
-def acknowledge(client: TestClient, code: str) -> Response:
+def acknowledge(client: AppClient, code: str) -> Response:
     return client.post(f"/api/v1/assignments/{code}/acknowledgement")
 
 

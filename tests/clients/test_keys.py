@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from app import cli
 from app.auth import Caller, hash_key
@@ -16,6 +15,7 @@ from app.db import Database
 from app.errors import Conflict, NotFound
 from app.types import Scope
 from app.units.names import resolve_unit
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api, Template
 from tests.history import changes_after, last_change, snapshot
 
@@ -49,11 +49,11 @@ def zeren(seeded: Template, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 def status(api: Api, key: str) -> int:
     """What a key gets for reading."""
-    return TestClient(api.app).get("/api/v1/plans", headers={"Authorization": f"Bearer {key}"}).status_code
+    return AppClient(api.app).get("/api/v1/plans", headers={"Authorization": f"Bearer {key}"}).status_code
 
 
-def as_client(api: Api, key: str) -> TestClient:
-    return TestClient(api.app, headers={"Authorization": f"Bearer {key}"})
+def as_client(api: Api, key: str) -> AppClient:
+    return AppClient(api.app, headers={"Authorization": f"Bearer {key}"})
 
 
 class TestCreateCommand:

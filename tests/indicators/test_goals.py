@@ -5,10 +5,10 @@ from typing import Any
 from httpx2 import Response
 from sqlalchemy import select
 from sqlmodel import col
-from starlette.testclient import TestClient
 
 from app.db import Database
 from app.tables import Goal, Indicator
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import changes_after, last_change, snapshot
 
@@ -20,7 +20,7 @@ REVISION: dict[str, Any] = {
 }
 
 
-def revise(client: TestClient, **fields: object) -> Response:
+def revise(client: AppClient, **fields: object) -> Response:
     return client.post(f"/api/v1/indicators/{SHARE}/goals", json=REVISION | fields)
 
 

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from httpx2 import Response
-from starlette.testclient import TestClient
 
 from app.db import Database
 from tests.asking import ANYONE, codes, faults, listed, suggestions, told
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import changes_after, last_change, snapshot
 
@@ -19,7 +19,7 @@ GROUP = "各县市区人民政府"
 DENIED = {"anonymous": 401} | dict.fromkeys(ANYONE, 403)
 
 
-def patch(client: TestClient, target: str = TARGET, if_match: str | None = None, **fields: object) -> Response:
+def patch(client: AppClient, target: str = TARGET, if_match: str | None = None, **fields: object) -> Response:
     headers = MERGE_PATCH | ({"If-Match": if_match} if if_match is not None else {})
     return client.patch(f"/api/v1/targets/{target}", json=fields, headers=headers)
 

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from httpx2 import Response
-from starlette.testclient import TestClient
 
 from app.db import Database
 from tests.asking import ANYONE, faults, suggestions, told
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import changes_after, last_change, snapshot
 
@@ -61,12 +61,12 @@ WRONG_FIELDS: list[tuple[dict[str, Any], tuple[str, str]]] = [
 ]
 
 
-def create(client: TestClient, **fields: object) -> Response:
+def create(client: AppClient, **fields: object) -> Response:
     """Post a new department, with other fields where they are given."""
     return client.post("/api/v1/units", json=NEW | fields)
 
 
-def patch(client: TestClient, unit: str, /, **fields: object) -> Response:
+def patch(client: AppClient, unit: str, /, **fields: object) -> Response:
     return client.patch(f"/api/v1/units/{unit}", headers=MERGE_PATCH, json=fields)
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from starlette.testclient import TestClient
 
 from app.db import Database
 from app.main import create_app
 from app.settings import Settings
 from tests.asking import bound_to, listed, told
+from tests.client import AppClient
 from tests.conftest import Api
 from tests.history import changes_after, last_change, snapshot
 
@@ -24,7 +24,7 @@ def row(period: str = "2023-06", value: object = 46.8, **fields: object) -> dict
     return {"indicator": SHARE, "unit": "市教育局", "period": period, "value": value} | fields
 
 
-def post(client: TestClient, *rows: object, **query: object) -> Response:
+def post(client: AppClient, *rows: object, **query: object) -> Response:
     return client.post(BATCH, json=list(rows), params={name: str(value).lower() for name, value in query.items()})
 
 
@@ -71,7 +71,7 @@ class TestAccess:
     def test_larger_than_the_setting_413(self, api: Api, database: Database) -> None:
         app = create_app(Settings(max_body_bytes=10, max_batch_bytes=1000))
         app.state.database = database
-        client = TestClient(app, headers=api.admin.headers)
+        client = AppClient(app, headers=api.admin.headers)
         rows = [row(period) for period in days(14)]
         assert post(client, *rows[:8]).status_code == 200
         response = post(client, *rows)

@@ -6,10 +6,10 @@ from typing import Any
 from httpx2 import Response
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from app.db import Database
 from app.tables import metadata
+from tests.client import AppClient
 from tests.conftest import Api
 from tests.history import snapshot
 from tests.trying import undone
@@ -41,7 +41,7 @@ def key_of(row: Row) -> tuple[object, ...]:
 distinct = st.lists(rows, max_size=8, unique_by=key_of)
 
 
-def post(client: TestClient, batch: list[Row], **query: str) -> Response:
+def post(client: AppClient, batch: list[Row], **query: str) -> Response:
     response: Response = client.post(BATCH, json=batch, params=query)
     assert response.status_code in (200, 422), response.text
     return response

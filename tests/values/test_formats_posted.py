@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from starlette.testclient import TestClient
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
+from tests.client import AppClient
 from tests.conftest import Api
 from tests.values.sheets import workbook, workbook_of
 from tests.values.test_batch import BATCH, SHARE, VALUES, post, problems, row
@@ -19,7 +19,7 @@ HEADINGS = ["指标编码", "单位", "期间", "数值"]
 CELLS = [SHARE, "市教育局", "2023-06", 46.8]
 
 
-def send(client: TestClient, body: str | bytes, media_type: str = CSV_MEDIA_TYPE) -> Response:
+def send(client: AppClient, body: str | bytes, media_type: str = CSV_MEDIA_TYPE) -> Response:
     return client.post(BATCH, content=body, headers={"Content-Type": media_type, "Accept-Language": "en"})
 
 

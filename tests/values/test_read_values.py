@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from app.db import Database
+from tests.client import AppClient
 from tests.conftest import Api
 from tests.history import snapshot
 
@@ -36,7 +36,7 @@ def filled(api: Api) -> Api:
     return api
 
 
-def listed(client: TestClient, **query: Any) -> list[tuple[str, str, str, float]]:
+def listed(client: AppClient, **query: Any) -> list[tuple[str, str, str, float]]:
     response = client.get("/api/v1/values", params=query)
     assert response.status_code == 200, response.text
     return [

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from starlette.testclient import TestClient
 
 from app.auth import Caller
 from app.clients.service import create_key
 from app.db import Database
 from app.types import Scope
 from app.units.names import resolve_unit
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import changes_after, last_change, snapshot
 
@@ -21,7 +21,7 @@ EDUCATION = "xianning-education-bureau"
 CODE = f"{SHARE}:{EDUCATION}:2023-06"
 
 
-def post(client: TestClient, **fields: object) -> Response:
+def post(client: AppClient, **fields: object) -> Response:
     """Post 46.8 for June, with other fields where they are given."""
     return client.post("/api/v1/values", json={"indicator": SHARE, "period": "2023-06", "value": 46.8} | fields)
 
@@ -41,12 +41,12 @@ def latest(api: Api, indicator: str = SHARE) -> Any:
     return api.reader.get(f"/api/v1/indicators/{indicator}").json()["latest"]
 
 
-def bound_to(api: Api, database: Database, *units: str) -> TestClient:
+def bound_to(api: Api, database: Database, *units: str) -> AppClient:
     """A new client that speaks for some units."""
     with database.writing() as session:
         keys = [resolve_unit(session, unit, "/unit").id for unit in units]
         key = create_key(session, Caller.command_line(), "bound", [Scope.report], keys)
-    return TestClient(api.app, headers={"Authorization": f"Bearer {key}"})
+    return AppClient(api.app, headers={"Authorization": f"Bearer {key}"})
 
 
 class TestAccess:

@@ -8,9 +8,9 @@ from decimal import Decimal
 from httpx2 import Response
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from app.db import Database
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import snapshot
 
@@ -24,11 +24,11 @@ every_example = settings(
 )
 
 
-def post(client: TestClient, **fields: object) -> Response:
+def post(client: AppClient, **fields: object) -> Response:
     return client.post("/api/v1/values", json=BODY | fields)
 
 
-def post_figure(client: TestClient, text: str) -> Response:
+def post_figure(client: AppClient, text: str) -> Response:
     """Post a figure as it is written here, which no JSON library would write."""
     body = json.dumps(BODY | {"value": "FIGURE"}).replace('"FIGURE"', text)
     return client.post("/api/v1/values", content=body, headers=JSON)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
-from starlette.testclient import TestClient
 
 from app.db import Database
 from tests.asking import listed, told
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 from tests.history import changes_after, last_change, origins_after, snapshot
 
@@ -29,7 +29,7 @@ ALLOWED = {
 }
 
 
-def post(client: TestClient, period: str = "2023-06", value: object = 46.8, **fields: object) -> Response:
+def post(client: AppClient, period: str = "2023-06", value: object = 46.8, **fields: object) -> Response:
     body = {"indicator": SHARE, "unit": "市教育局", "period": period, "value": value} | fields
     return client.post("/api/v1/values", json=body)
 

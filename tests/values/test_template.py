@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from sqlalchemy import update
-from starlette.testclient import TestClient
 
 from app.auth import Caller
 from app.db import Database
@@ -28,6 +27,7 @@ from app.values.headings import COLUMNS
 from app.values.template import Asked, OpenFigure, Template, _begun, get_value_template
 from app.values.template_sheet import draw_template
 from tests.asking import ANYONE, add_plan, faults, suggestions, told
+from tests.client import AppClient
 from tests.conftest import MERGE_PATCH, Api
 
 PATH = "/plans/xianning-2023/values/template"
@@ -36,7 +36,7 @@ VALUE = {"indicator": INDICATOR, "period": "2023", "value": 46.8}
 NAMES = [column.name for column in COLUMNS]
 
 
-def ask(client: TestClient, path: str = PATH, language: str = "en", **query: object) -> Response:
+def ask(client: AppClient, path: str = PATH, language: str = "en", **query: object) -> Response:
     return client.get(f"/api/v1{path}", params=query, headers={"Accept-Language": language})
 
 
@@ -91,7 +91,7 @@ def fill_in(body: bytes, values: dict[int, float]) -> bytes:
     return out.getvalue()
 
 
-def send(client: TestClient, body: bytes, **query: object) -> Response:
+def send(client: AppClient, body: bytes, **query: object) -> Response:
     return client.post("/api/v1/values/batch", content=body, params=query, headers={"Content-Type": XLSX_MEDIA_TYPE})
 
 
