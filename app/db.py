@@ -31,6 +31,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState
 from sqlmodel import Session, SQLModel
 
 from app.errors import ErrorCode, ServiceError, invalid
+from app.etags import Answered
 from app.history import keep_history
 from app.hot import open_hot_store
 from app.past import AnySelect as AnySelect
@@ -55,6 +56,7 @@ class Database:
         self.writer = open_engine(url, pool_size, writing=True)
         self.reader = open_engine(url, pool_size, writing=False)
         self.hot = open_hot_store(url, pool_size)
+        self.answered = Answered()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -56,7 +56,8 @@ class _SqliteStore:
         return asked.read(self._run(asked.text, asked.arguments(parameters)))
 
     async def version(self) -> object:
-        return self._run("PRAGMA data_version", ())
+        found = self._run("PRAGMA data_version", ())  # of this connection: another one counts anew
+        return self._opened, found
 
     async def close(self) -> None:
         if self._opened is not None:
