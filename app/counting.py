@@ -5,6 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import BindParameter, bindparam, delete, func, insert, select
 from sqlmodel import Session, col
 
+from app.db import touched_by
 from app.latest import counts, rank
 from app.tables import Indicator, LatestValue, Plan, Target, Value
 
@@ -39,3 +40,4 @@ def recount(session: Session, indicators: Collection[int]) -> None:
         some = {"keys": keys[start : start + _MOST_KEYS]}
         connection.execute(_DELETE, some)
         connection.execute(_INSERT, some)
+    touched_by(session).newest.update(keys)

@@ -30,14 +30,17 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, ORMExecuteState
 from sqlmodel import Session, SQLModel
 
+from app.derived import DocumentShape as DocumentShape
 from app.errors import ErrorCode, ServiceError, invalid
 from app.etags import Answered
+from app.grouping import GroupCommit, Work
 from app.history import keep_history
 from app.hot import open_hot_store
 from app.past import AnySelect as AnySelect
 from app.past import as_of
 from app.schemas import Maybe
 from app.tables import metadata
+from app.touched import Touched, keep_documents
 from app.types import Time, fold
 
 T = TypeVar("T")
@@ -56,6 +59,7 @@ class Database:
         self.writer = open_engine(url, pool_size, writing=True)
         self.reader = open_engine(url, pool_size, writing=False)
         self.hot = open_hot_store(url, pool_size)
+        self._groups: dict[Work, GroupCommit] = {}
         self.answered = Answered()
 
     @contextmanager
@@ -74,13 +78,23 @@ class Database:
         """A session that has not begun."""
         return Session(self.writer if writing else self.reader, autoflush=False, expire_on_commit=False)
 
+    def grouped(self, work: Work) -> GroupCommit:
+        """Where writes of one kind are submitted that may share their transactions."""
+        found = self._groups.get(work)
+        if found is None:
+            new = GroupCommit(work, lambda: self.new_session(writing=True), BUSY_SECONDS)
+            found = self._groups.setdefault(work, new)
+        return found
+
     def exists(self) -> bool:
         """Whether there is a database to open; opening makes a SQLite file that is not there."""
         url = make_url(self.url)
         return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Give back all connections, when what is in a group has been written."""
+        for group in list(self._groups.values()):
+            group.close()
         self.writer.dispose()
         self.reader.dispose()
 
@@ -256,6 +270,22 @@ def moment(session: Session) -> datetime:
 @event.listens_for(Session, "after_flush")
 def _keep_history(session: Session, _flush: Any) -> None:
     keep_history(session, moment(session), _of_transaction(session, "written", dict))
+    touched_by(session).note(session)
+
+
+@event.listens_for(Session, "before_commit")
+def _keep_documents(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    session.flush()  # what is touched is known when it is written
+    touched = touched_by(session)
+    if touched:
+        keep_documents(session, touched)
+
+
+def touched_by(session: Session) -> Touched:
+    """What the transaction has touched of what targets show; who writes past the session notes it here."""
+    return _of_transaction(session, "touched", Touched)
 
 
 def _of_transaction(session: Session, name: str, make: Callable[[], T]) -> T:

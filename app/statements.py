@@ -147,7 +147,7 @@ def run(connection: Connection, text: str, parameters: Sequence[Any], *, many: b
     driver: Any = connection.connection.driver_connection
     try:
         if many:
-            return driver.executemany(text, parameters)
+            return driver.cursor().executemany(text, parameters)
         return driver.execute(text, parameters)
     except _DRIVER_ERRORS as error:
         raise _wrapped(connection, error, text, parameters) from error

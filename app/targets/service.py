@@ -13,17 +13,14 @@ from app.db import AnySelect, contains, moment, replace_rows
 from app.errors import ErrorCode, Fault, InvalidRequest
 from app.lookups import get_row
 from app.paging import fetch_page
-from app.statements import among, fetch
 from app.tables import Assignment, Plan, Section, TargetUnit
 from app.tables import Target as TargetTable
 from app.targets.schemas import Target, TargetPage, TargetQuery, TargetUnitInput, TargetUpdate
-from app.targets.views import load_views
+from app.targets.views import render_targets
 from app.types import Role, fold
 from app.units.names import resolve_unit, resolve_units
 
 _KEYS = [col(TargetTable.plan_id), col(TargetTable.position), col(TargetTable.id)]
-
-_PLAN_CODES = select(col(Plan.id), col(Plan.code)).where(among(col(Plan.id)))
 
 
 def list_targets(session: Session, query: TargetQuery) -> TargetPage:
@@ -160,20 +157,3 @@ def record_targets(
         data = one.model_dump(mode="json")
         record_change(session, caller, "target", verb, target.code, data, at=at, plan_id=target.plan_id)
     return shown
-
-
-def render_targets(session: Session, targets: Sequence[TargetTable]) -> list[Target]:
-    """Rows as answers show them."""
-    views = load_views(session, targets)
-    plans = dict(fetch(session, _PLAN_CODES, keys=list({target.plan_id for target in targets})))
-    return [
-        Target.of(
-            **views.summary_fields(target, plans[target.plan_id]),
-            label=target.label,
-            line=target.line,
-            start=target.start,
-            end=target.end,
-            updated_at=target.updated_at,
-        )
-        for target in targets
-    ]

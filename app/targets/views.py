@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from app.statements import among, fetch
-from app.tables import Goal, Indicator, Section, Target, TargetUnit, Unit
+from app.tables import Goal, Indicator, Plan, Section, Target, TargetUnit, Unit
 from app.tables import LatestValue as LatestTable
 from app.targets import schemas
 from app.types import Comparator, Role
@@ -21,6 +21,7 @@ from app.types import Comparator, Role
 class IndicatorFacts:
     """An indicator with its goal in force, the newest value of all units, and those of every unit where each counts."""
 
+    id: int
     code: str
     name: str
     measure: str
@@ -68,6 +69,34 @@ TARGET_COLUMNS = [
 ]
 
 
+class FullRow(NamedTuple):
+    """What is shown of a target's own columns, and what it is listed and found by."""
+
+    id: int
+    plan_id: int
+    section_id: int | None
+    code: str
+    number: str
+    statement: str
+    due_on: date | None
+    label: str | None
+    line: int | None
+    start: int | None
+    end: int | None
+    updated_at: datetime
+    position: int
+    search_text: str
+    removed_at: datetime | None
+
+
+_FULL_ROWS = select(*(col(getattr(Target, name)) for name in FullRow._fields)).where(among(col(Target.id)))
+
+
+def full_rows(session: Session, targets: Collection[int]) -> list[FullRow]:
+    """The rows of some targets, by their keys; in no order."""
+    return [FullRow(*row) for row in fetch(session, _FULL_ROWS, keys=targets)]
+
+
 @dataclass
 class TargetViews:
     """What a page of targets shows beside their own columns, by internal keys."""
@@ -76,7 +105,9 @@ class TargetViews:
     units: dict[int, list[schemas.TargetUnit]]
     indicators: dict[int, list[IndicatorFacts]]
 
-    def summary_fields(self, target: Target | TargetRow, plan: str, unit_id: int | None = None) -> dict[str, Any]:
+    def summary_fields(
+        self, target: Target | TargetRow | FullRow, plan: str, unit_id: int | None = None
+    ) -> dict[str, Any]:
         """The fields of a target's summary; `unit_id` is the unit whose assignment it is shown in."""
         return {
             "code": target.code,
@@ -90,7 +121,7 @@ class TargetViews:
         }
 
 
-def load_views(session: Session, targets: Sequence[Target | TargetRow]) -> TargetViews:
+def load_views(session: Session, targets: Sequence[Target | TargetRow | FullRow]) -> TargetViews:
     """All that some targets show: the number of queries does not depend on how many they are."""
     keys = {target.id for target in targets}
     return TargetViews(
@@ -100,6 +131,7 @@ def load_views(session: Session, targets: Sequence[Target | TargetRow]) -> Targe
     )
 
 
+_PLAN_CODES = select(col(Plan.id), col(Plan.code)).where(among(col(Plan.id)))
 # built once: putting a statement together costs several times what running it does
 _HEADINGS = select(col(Section.id), col(Section.parent_id), col(Section.heading)).where(among(col(Section.plan_id)))
 _PRINTED_UNITS = (
@@ -144,6 +176,25 @@ _LATEST_OF_UNITS = select(
 ).where(among(col(LatestTable.indicator_id)))
 
 
+def render_targets(
+    session: Session, targets: Sequence[Target | FullRow], views: TargetViews | None = None
+) -> list[schemas.Target]:
+    """Rows as answers show them; `views` are those of these targets, where they are known."""
+    views = views or load_views(session, targets)
+    plans = dict(fetch(session, _PLAN_CODES, keys={target.plan_id for target in targets}))
+    return [
+        schemas.Target.of(
+            **views.summary_fields(target, plans[target.plan_id]),
+            label=target.label,
+            line=target.line,
+            start=target.start,
+            end=target.end,
+            updated_at=target.updated_at,
+        )
+        for target in targets
+    ]
+
+
 def headings_of(session: Session, plans: Collection[int]) -> dict[int, list[str]]:
     """The headings above and of every section of some plans, outermost first, by the section's key."""
     sections = {key: (parent, heading) for key, parent, heading in fetch(session, _HEADINGS, keys=list(plans))}
@@ -170,7 +221,7 @@ def _indicators(session: Session, targets: Collection[int]) -> dict[int, list[In
     by_target: dict[int, list[IndicatorFacts]] = {}
     of_each_member: dict[int, IndicatorFacts] = {}
     for target, key, period, value, *columns in fetch(session, _INDICATORS, keys=list(targets)):
-        facts = IndicatorFacts(*columns)
+        facts = IndicatorFacts(key, *columns)
         facts.newest = latest_value(period, value)
         by_target.setdefault(target, []).append(facts)
         if facts.each_member:

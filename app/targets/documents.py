@@ -1,0 +1,222 @@
+"""Targets as they are shown, stored: the JSON that a read answers with, written when what it shows is written.
+
+A transaction that touches a target, its units, indicators, goals, newest values or headings writes its document
+before it commits, under a lock that makes two such transactions follow one another. So a document is never older than
+the tables, and reading a page is joining bytes. The rules of what a target shows stay where they are, in `views`.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import FromClause, bindparam, delete, insert, select
+from sqlmodel import Session, col
+
+from app.bulk import KeySet, fetch_keyed, insert_many, update_many
+from app.db import locks_rows
+from app.derived import DocumentShape, TargetBigram, TargetDocument
+from app.statements import among, fetch, prepared, run
+from app.tables import Indicator, TargetUnit, Unit
+from app.tables import LatestValue as LatestTable
+from app.tables import Target as TargetTable
+from app.targets.schemas import LatestValue, Target
+from app.targets.views import NEWEST, full_rows, load_views, render_targets
+from app.touched import Touched, keeps_documents
+
+_MOST_AT_ONCE = 1000  # targets whose documents are in memory together
+_TABLE = TargetDocument
+_FORM = 1  # of how documents and bigrams are stored, to be counted up when that changes
+
+
+class _Stored(NamedTuple):
+    """What is stored of a target beside its key and code."""
+
+    plan_id: int
+    position: int
+    searched: str | None
+    document: bytes
+
+    def bigrams(self) -> set[tuple[str, int, int]]:
+        """The rows by which searches find it, without its key."""
+        return {(pair, self.plan_id, self.position) for pair in bigrams_of(self.searched or "")}
+
+
+_STORED = select(
+    col(_TABLE.target_id), col(_TABLE.plan_id), col(_TABLE.position), col(_TABLE.searched), col(_TABLE.document)
+).where(among(col(_TABLE.target_id)))
+# in one order, and after all else that a transaction locks, so that no two wait for each other
+_LOCK = (
+    select(col(_TABLE.target_id))
+    .where(among(col(_TABLE.target_id)))
+    .order_by(col(_TABLE.target_id))
+    .with_for_update(key_share=True)
+)
+# a unit that is being renamed is waited for: the one who renames it cannot see what this transaction wrote
+_LOCK_NAMES = (
+    select(col(Unit.id))
+    .where(col(Unit.id).in_(select(col(TargetUnit.unit_id)).where(among(col(TargetUnit.target_id)))))
+    .order_by(col(Unit.id))
+    .with_for_update(read=True)
+)
+_OF_UNITS = select(col(TargetUnit.target_id)).where(among(col(TargetUnit.unit_id))).distinct()
+_OF_PLANS = select(col(TargetTable.id)).where(among(col(TargetTable.plan_id)))
+_OF_INDICATORS = select(col(Indicator.id), col(Indicator.target_id)).where(among(col(Indicator.id)))
+_AFTER = (
+    select(col(TargetTable.id))
+    .where(col(TargetTable.id) > bindparam("after"))
+    .order_by(col(TargetTable.id))
+    .limit(_MOST_AT_ONCE)
+)
+_INDICATORS = KeySet(id=int)
+_BIGRAM = ("bigram", "plan_id", "position", "target_id")
+_FORGET = delete(TargetBigram).where(*(col(getattr(TargetBigram, name)) == bindparam(f"of_{name}") for name in _BIGRAM))
+
+
+def bigrams_of(text: str) -> set[str]:
+    """Every two characters that follow one another in a folded text."""
+    return {text[place : place + 2] for place in range(len(text) - 1)}
+
+
+def shape() -> str:
+    """A word for how this version writes documents; another word than the stored one means to write all anew."""
+    described = json.dumps([Target.model_json_schema(mode="serialization"), _FORM], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def is_built(session: Session) -> bool:
+    """Whether all documents are as this version writes them."""
+    return session.execute(select(col(DocumentShape.shape))).scalars().all() == [shape()]
+
+
+def rebuild(session: Session) -> None:
+    """Write all documents anew."""
+    after = 0
+    while keys := [row[0] for row in fetch(session, _AFTER, after=after)]:
+        _write_whole(session, keys)
+        after = keys[-1]
+    session.execute(delete(DocumentShape))
+    session.execute(insert(DocumentShape).values(shape=shape()))
+
+
+@keeps_documents
+def refresh(session: Session, touched: Touched) -> None:
+    """Write the documents of what a transaction has touched anew, each as far as it needs."""
+    whole = set(touched.targets)
+    for statement, keys in ((_OF_UNITS, touched.units), (_OF_PLANS, touched.plans)):
+        whole |= {row[0] for row in fetch(session, statement, keys=keys)} if keys else set()
+    changed = touched.indicators | touched.newest
+    targets = dict(fetch(session, _OF_INDICATORS, keys=changed)) if changed else {}
+    whole |= {targets[key] for key in touched.indicators & targets.keys()}  # others were undone, as in a dry run
+    newest: dict[int, list[int]] = {}
+    for key in touched.newest & targets.keys():
+        if targets[key] not in whole:
+            newest.setdefault(targets[key], []).append(key)
+    if locks_rows(session):
+        fetch(session, _LOCK, keys=whole | newest.keys())
+    for some in _parts(sorted(whole)):
+        _write_whole(session, some)
+    for some in _parts(sorted(newest)):
+        _write_newest(session, some, [key for target in some for key in newest[target]])
+
+
+def _parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(keys), _MOST_AT_ONCE):
+        yield keys[start : start + _MOST_AT_ONCE]
+
+
+def _stored(session: Session, targets: Sequence[int]) -> dict[int, _Stored]:
+    return {key: _Stored(*row) for key, *row in fetch(session, _STORED, keys=targets)}
+
+
+def _write_whole(session: Session, targets: Sequence[int]) -> None:
+    """Write documents from the tables."""
+    if locks_rows(session):
+        fetch(session, _LOCK_NAMES, keys=targets)
+    before = _stored(session, targets)
+    rows = full_rows(session, targets)
+    views = load_views(session, rows)
+    written = [row for row in rows if row.id not in before], [row for row in rows if row.id in before]
+    now: dict[int, _Stored] = {}
+    for some, known in zip(written, (False, True), strict=True):
+        documents = [one.model_dump_json().encode() for one in render_targets(session, some, views)]
+        searched = [row.search_text if row.removed_at is None else None for row in some]
+        columns: dict[str, Sequence[Any]] = {
+            "code": [row.code for row in some],
+            "plan_id": [row.plan_id for row in some],
+            "position": [row.position for row in some],
+            "searched": searched,
+            "own": [_own(views.indicators.get(row.id, [])) for row in some],
+            "document": documents,
+        }
+        keys = {"target_id": [row.id for row in some]}
+        if known:
+            update_many(session, _TABLE, keys, columns)
+        else:
+            insert_many(session, _TABLE, keys | columns)
+        now |= {
+            row.id: _Stored(row.plan_id, row.position, text, document)
+            for row, text, document in zip(some, searched, documents, strict=True)
+        }
+    _write_bigrams(session, before, now)
+
+
+def _own(indicators: Collection[Any]) -> str | None:
+    own = {facts.code: facts.id for facts in indicators if facts.each_member}
+    return json.dumps(own) if own else None
+
+
+def _write_bigrams(session: Session, before: Mapping[int, _Stored], now: Mapping[int, _Stored]) -> None:
+    gone, new = [], []
+    for target, stored in now.items():
+        old = before[target].bigrams() if target in before else set()
+        found = stored.bigrams() if target not in before or before[target][:3] != stored[:3] else old
+        gone += [(*row, target) for row in old - found]
+        new += [(*row, target) for row in found - old]
+    if gone:
+        connection = session.connection()
+        run(connection, prepared(_FORGET, connection.dialect.name).text, gone, many=True)
+    insert_many(session, TargetBigram, _columns(sorted(new)))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
+    return dict(zip(_BIGRAM, zip(*rows, strict=True), strict=bool(rows)))
+
+
+def _write_newest(session: Session, targets: Sequence[int], indicators: Sequence[int]) -> None:
+    """Put the newest values of some indicators into the documents of their targets."""
+    before = _stored(session, targets)
+    documents = {key: stored.document for key, stored in before.items()}
+    for target, code, period, value in fetch_keyed(session, _newest, _INDICATORS, [(key,) for key in indicators]):
+        latest = newest_json(period, value)
+        documents[target] = with_latest(documents[target], code, latest)
+    changed = [key for key in documents if documents[key] != before[key].document]
+    update_many(session, _TABLE, {"target_id": changed}, {"document": [documents[key] for key in changed]})
+
+
+def _newest(keys: FromClause) -> Any:
+    return (
+        select(col(Indicator.target_id), col(Indicator.code), col(LatestTable.period), col(LatestTable.value))
+        .select_from(keys)
+        .join(Indicator, _INDICATORS.match(Indicator, keys))
+        .outerjoin(LatestTable, NEWEST)
+        .where(col(Indicator.removed_at).is_(None))
+    )
+
+
+def newest_json(period: str | None, value: Any) -> bytes:
+    """The newest value in the words of a document; `null` where there is none."""
+    return b"null" if period is None else LatestValue.of(period=period, value=value).model_dump_json().encode()
+
+
+def with_latest(document: bytes, indicator: str, latest: bytes) -> bytes:
+    """A document with another newest value of one of its indicators, by its code.
+
+    No text inside the document can be taken for the names that are looked for: in it, each quote has a backslash.
+    """
+    indicators = document.index(b'"indicators":')  # units, which come before them, have codes too
+    facts = document.index(b'"code":"%b"' % indicator.encode(), indicators)
+    start = document.index(b'"latest":', facts) + len(b'"latest":')
+    is_null = document.startswith(b"null", start)
+    end = start + len(b"null") if is_null else document.index(b"}", start) + 1
+    return document[:start] + latest + document[end:]
