@@ -362,8 +362,12 @@ def locks_rows(session: Session) -> bool:
 
 def contains(column: Mapped[str], text: str) -> ColumnElement[bool]:
     """Whether a folded column has a text in it, of two Chinese characters or any other length."""
-    escaped = fold(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return column.like(f"%{escaped}%", escape="\\")
+    return column.like(f"%{escaped(fold(text))}%", escape="\\")
+
+
+def escaped(text: str) -> str:
+    """A text in a pattern of LIKE, in which it stands for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def violated_constraint(error: IntegrityError) -> str | None:

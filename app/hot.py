@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import make_url
+from sqlalchemy import SelectBase, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.past import AnySelect
 from app.statements import prepared
 
 _BUSY_SECONDS = 0.2  # only a damaged log that is being mended makes a reader of SQLite wait, and with it all others
@@ -30,7 +29,7 @@ _ONLY_LIBPQ = {
 class HotStore(Protocol):
     """What a hot path asks."""
 
-    async def fetch(self, statement: AnySelect, **parameters: Any) -> Sequence[Any]:
+    async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
         """The rows of a statement that was built once. Raises DBAPIError."""
 
     async def version(self) -> object:
@@ -51,7 +50,7 @@ class _SqliteStore:
         self._path = str(make_url(url).database)
         self._opened: sqlite3.Connection | None = None
 
-    async def fetch(self, statement: AnySelect, **parameters: Any) -> Sequence[Any]:
+    async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
         asked = prepared(statement, "sqlite")
         return asked.read(self._run(asked.text, asked.arguments(parameters)))
 
@@ -86,7 +85,7 @@ class _PostgresStore:
         self._url, self._pool_size = url, pool_size
         self._opening: asyncio.Task[asyncpg.Pool] | None = None
 
-    async def fetch(self, statement: AnySelect, **parameters: Any) -> Sequence[Any]:
+    async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
         asked = prepared(statement, "asyncpg")
         return asked.read(await self._run(asked.text, asked.arguments(parameters)))
 

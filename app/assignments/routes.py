@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
+from app.assignments import hot as quick
 from app.assignments import service
 from app.assignments.schemas import Assignment, AssignmentPage, AssignmentQuery
 from app.auth import CallerDep
 from app.db import ReadSession, WriteSession
 from app.errors import BadCursor, NotFound, NotYourUnit
-from app.routing import Router, operation
+from app.routing import Router, hot, operation
 from app.types import ASSIGNMENT_CODE_PATTERN, Scope
 
 routes = Router("assignments")
@@ -25,6 +26,7 @@ AssignmentPath = Annotated[
 
 
 @routes.get("/assignments", **operation(Scope.read, NotFound, BadCursor))
+@hot(quick.list_assignments)
 def list_assignments(session: ReadSession, query: Annotated[AssignmentQuery, Query()]) -> AssignmentPage:
     """List assignments.
 

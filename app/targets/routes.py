@@ -8,7 +8,8 @@ from app.auth import CallerDep
 from app.db import ReadSession, SessionAsOf, WriteSession
 from app.errors import BadCursor, NotFound, PreconditionFailed, UnsupportedMediaType
 from app.etags import IfMatch
-from app.routing import MERGE_PATCH, Router, operation
+from app.routing import MERGE_PATCH, Router, hot, operation
+from app.targets import hot as quick
 from app.targets import service
 from app.targets.schemas import Target, TargetPage, TargetQuery, TargetUpdate
 from app.types import CODE_PATTERN, Scope
@@ -20,6 +21,7 @@ TargetPath = Annotated[
 
 
 @routes.get("/targets", **operation(Scope.read, NotFound, BadCursor))
+@hot(quick.list_targets)
 def list_targets(session: ReadSession, query: Annotated[TargetQuery, Query()]) -> TargetPage:
     """List targets.
 
@@ -29,6 +31,7 @@ def list_targets(session: ReadSession, query: Annotated[TargetQuery, Query()]) -
 
 
 @routes.get("/targets/{target}", **operation(Scope.read, NotFound))
+@hot(quick.get_target)
 def get_target(session: SessionAsOf, target: TargetPath) -> Target:
     """Get a target.
 
