@@ -30,9 +30,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, ORMExecuteState
 from sqlmodel import Session, SQLModel
 
+from app.answers import Answers
 from app.derived import DocumentShape as DocumentShape
 from app.errors import ErrorCode, ServiceError, invalid
-from app.etags import Answered
 from app.grouping import GroupCommit, Work
 from app.history import keep_history
 from app.hot import open_hot_store
@@ -52,7 +52,7 @@ SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE = "40001", "40P01", "55P03"
 class Database:
     """The engines for reading and for writing, and the sessions on them."""
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, pool_size: int = 10, cache_bytes: int = 24_000_000) -> None:
         sqlite = make_url(url).get_backend_name() == "sqlite"
         self.url = url
         open_engine = _open_sqlite if sqlite else _open_postgresql
@@ -60,7 +60,7 @@ class Database:
         self.reader = open_engine(url, pool_size, writing=False)
         self.hot = open_hot_store(url, pool_size)
         self._groups: dict[Work, GroupCommit] = {}
-        self.answered = Answered()
+        self.answers = Answers(cache_bytes)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -9,7 +9,8 @@ from app.columns import RowId, foreign_key
 class TargetDocument(SQLModel, table=True):
     """A target as answers show it, in JSON, and what its place in lists and searches was when that was written.
 
-    `own` names the indicators whose newest value is each unit's own: their codes, as a JSON array.
+    Where each unit's own newest value of some indicators is shown with its assignments, `own` is a JSON array of
+    those indicators, and `template` the document with a NUL in the place of each such value.
     """
 
     __tablename__ = "target_documents"
@@ -20,6 +21,7 @@ class TargetDocument(SQLModel, table=True):
     position: int
     searched: str | None = Field(sa_type=Text)
     own: str | None = Field(sa_type=Text)
+    template: bytes | None = Field(sa_type=LargeBinary)
     document: bytes = Field(sa_type=LargeBinary)
 
 

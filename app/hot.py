@@ -27,7 +27,7 @@ _ONLY_LIBPQ = {
 
 
 class HotStore(Protocol):
-    """What a hot path asks."""
+    """What a hot path asks; a request of a route that may be answered from memory asks for the version first."""
 
     async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
         """The rows of a statement that was built once. Raises DBAPIError."""

@@ -29,8 +29,6 @@ from app.types import Json
 from app.units.routes import routes as units
 from app.values.routes import routes as values
 
-# young objects before each collection: a batch makes hundreds of thousands, none of them garbage before it ends
-RARE_COLLECTIONS = (50_000, 20, 100)
 ROUTERS = (plans, targets, assignments, indicators, values, units, imports, health)
 
 
@@ -66,14 +64,13 @@ class Zeren(FastAPI):
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service on the database that the settings name; the environment's settings by default."""
     settings = settings or Settings.from_environment()
-    database = Database(settings.database_url, settings.pool_size)
+    database = Database(settings.database_url, settings.pool_size, settings.cache_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # what is loaded now stays for good: without it, each full collection would walk through all of it
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*RARE_COLLECTIONS)
         yield
         await database.hot.close()
         database.close()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar, get_args
+from urllib.parse import quote
 
 from anyio import CapacityLimiter, move_on_after
 from anyio.lowlevel import RunVar
@@ -18,7 +19,8 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 
-from app.auth import Caller, authenticate, require
+from app.answers import Answer
+from app.auth import Caller, authenticate, get_caller, require
 from app.db import BUSY_SECONDS, Database, in_transaction
 from app.errors import (
     ErrorCode,
@@ -31,7 +33,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from app.etags import etag_listed, etag_of
+from app.etags import etag_of
 from app.idempotency import answered_once, keyed, read_key
 from app.messages import Language, preferred_language
 from app.openapi import REPEATS, TAKES
@@ -118,6 +120,8 @@ class Route(APIRoute):
         names = _known_names(self)
         columns = _list_columns(self)
         quick: Hot = getattr(self.endpoint, "hot", _leave_it)
+        # an answer that depends on who asks is not given to others
+        remembers = all(part.call is not get_caller for part in self.dependant.dependencies)
 
         async def answer(request: Request) -> Response:
             form = wanted_form(request) if columns is not None else None
@@ -142,7 +146,7 @@ class Route(APIRoute):
                         return _as_list(request, response, columns, None)
                     return await run_in_threadpool(_as_list, request, response, columns, form)
 
-                return await _unless_known(request, caller, read)
+                return await _unless_known(request, read, remembers=remembers)
             key = read_key(request) if request.method == "POST" else None
             body = await request.body()  # a slow sender takes nobody's turn
             if key is None and (response := await quick(request, caller)) is not None:
@@ -217,6 +221,8 @@ def _fields_of(annotation: Any, place: str) -> dict[str, list[str]]:
 
 def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
     given = [name for name, _ in request.query_params.multi_items()]
+    if len(set(given)) == len(given) and all(name in known for name in given):
+        return
     faults = [
         Fault(pointer_to("query", name), ErrorCode.unknown_parameter, {"name": name}, nearest(name, known))
         if name not in known
@@ -284,42 +290,42 @@ def _as_list(request: Request, response: Response, columns: Columns, form: Form 
         name = request.url.path.rstrip("/").rpartition("/")[2]
         response = Response(rows, headers=file_headers(name, form.suffix), media_type=form.media_type)
     if cursor is not None:
-        url = request.url.include_query_params(cursor=cursor)
-        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        asked = request.scope["query_string"].decode("ascii").split("&")
+        query = "&".join([*(part for part in asked if part and not part.startswith("cursor=")), f"cursor={cursor}"])
+        response.headers["Link"] = f'<{quote(request.scope["path"])}?{query}>; rel="next"'
     response.headers["Vary"] = "Accept"
     return response
 
 
-async def _unless_known(request: Request, caller: Caller, read: Callable[[], Awaitable[Response]]) -> Response:
-    """The answer to a read with its ETag; 304, without reading, to who has it and nothing was written since."""
+async def _unless_known(request: Request, read: Callable[[], Awaitable[Response]], *, remembers: bool) -> Response:
+    """The answer to a read with its ETag, or 304; what was read already is not read again while nothing is written."""
     asked = request.headers.get("if-none-match")
-    if asked is None:
-        return _conditional(None, await read())
+    if not remembers:
+        return _conditional(asked, await read())
     database: Database = request.app.state.database
-    seen = tuple(request.headers.get(name, "") for name in ("accept", "accept-language"))
-    question = (caller.code, request.scope["path"], request.scope["query_string"], *seen)
+    told = (request.headers.get(name, "") for name in ("accept", "accept-language"))
+    question = (request.scope["path"], request.scope["query_string"], *told)
     version = await database.hot.version()  # before the read, which may see later writes but no fewer
-    known = database.answered.find(question, version)
-    if known is not None and etag_listed(known["etag"], asked):
-        return Response(status_code=304, headers=known)
-    response = _conditional(asked, await read())
-    if response.status_code in (200, 304):
-        database.answered.keep(question, version, _kept(response))
-    return response
+    known = database.answers.find(question, version)
+    if known is None:
+        response = await read()
+        if response.status_code != 200:
+            return response
+        known = Answer.of(response, _tagged(response))
+        database.answers.keep(question, version, known)
+    return known.response(asked)
 
 
 def _conditional(asked: str | None, response: Response) -> Response:
     """An answer with its ETag, or 304 where the asker has it."""
     if response.status_code != 200:
         return response
+    return Answer.of(response, _tagged(response)).response(asked)
+
+
+def _tagged(response: Response) -> str:
+    """The ETag that a response gets."""
     etag = etag_of(bytes(response.body))
     response.headers["ETag"] = etag
     response.headers["Cache-Control"] = "private, no-cache"
-    if asked is not None and etag_listed(etag, asked):
-        return Response(status_code=304, headers=_kept(response))
-    return response
-
-
-def _kept(response: Response) -> dict[str, str]:
-    """The headers of an answer that belong to a 304 in its place."""
-    return {name: response.headers[name] for name in ("etag", "cache-control", "vary") if name in response.headers}
+    return etag

@@ -23,6 +23,7 @@ class Settings:
     max_batch_bytes: int = 50_000_000
     log_level: str = "info"
     pool_size: int = 10
+    cache_bytes: int = 24_000_000
     migrate_on_start: bool = False
     idempotency_hours: int = 24
     url: str = "http://127.0.0.1:8000"

@@ -3,17 +3,26 @@
 import functools
 import json
 from collections.abc import Callable
-from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from fastapi import Request, Response
-from sqlalchemy import BigInteger, Boolean, Dialect, Integer, Text, TypeDecorator, bindparam, or_, select, type_coerce
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Dialect,
+    Integer,
+    TypeDecorator,
+    bindparam,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import col
 
+from app.assignments.own_latest import own_latest
 from app.assignments.schemas import AssignmentQuery
 from app.auth import Caller
 from app.columns import UtcTime
@@ -21,8 +30,6 @@ from app.db import AnySelect, Database
 from app.derived import TargetDocument
 from app.paging import cut_page, keys_before, page_json, quick_query
 from app.tables import Assignment, Plan, Target, Unit
-from app.targets.documents import newest_json, with_latest
-from app.types import FIGURE_SCALE
 from app.units.hot import find_unit
 
 _KEY = col(Assignment.id)
@@ -48,51 +55,6 @@ class _Instant(TypeDecorator[str]):
         return written
 
 
-class _OwnLatest(TypeDecorator[dict[str, bytes]]):
-    """A unit's own newest values as JSON, by the codes of the indicators; None where none is asked for."""
-
-    impl = Text
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], dict[str, bytes] | None]:  # noqa: ARG002
-        """How the array of code, period and figure is read."""
-        scale = FIGURE_SCALE if dialect.name == "sqlite" else 1
-
-        def read(stored: str | None) -> dict[str, bytes] | None:
-            if stored is None:
-                return None
-            found = json.loads(stored, parse_float=Decimal, parse_int=Decimal)
-            return {code: newest_json(period, value and value / scale) for code, period, value in found}
-
-        return read
-
-
-class _own_latest(FunctionElement[dict[str, bytes]]):  # noqa: N801 - reads as the SQL function that it is
-    """The newest values that a unit itself has of the indicators in a document's `own`."""
-
-    type = _OwnLatest()
-    inherit_cache = True
-
-
-@compiles(_own_latest, "sqlite")
-def _in_sqlite(element: _own_latest, compiler: SQLCompiler, **options: Any) -> str:
-    own, unit = (compiler.process(part, **options) for part in element.clauses)
-    found = "json_group_array(json_array(own.key, latest.period, latest.value))"
-    return _looked_up(own, unit, found, f"json_each({own})", "own.value")
-
-
-@compiles(_own_latest, "postgresql")
-def _in_postgresql(element: _own_latest, compiler: SQLCompiler, **options: Any) -> str:
-    own, unit = (compiler.process(part, **options) for part in element.clauses)
-    found = "json_agg(json_build_array(own.key, latest.period, latest.value))"
-    return _looked_up(own, unit, found, f"json_each_text({own}::json)", "own.value::bigint")
-
-
-def _looked_up(own: str, unit: str, found: str, indicators: str, key: str) -> str:
-    latest = f"latest_values AS latest ON latest.indicator_id = {key} AND latest.unit_id = {unit}"
-    return f"CASE WHEN {own} IS NOT NULL THEN (SELECT {found} FROM {indicators} AS own LEFT JOIN {latest}) END"  # noqa: S608 - all are SQLAlchemy's words and ours
-
-
 _SHOWN: AnySelect = (
     select(
         col(TargetDocument.code),
@@ -103,8 +65,8 @@ _SHOWN: AnySelect = (
         col(Assignment.role),
         type_coerce(col(Assignment.acknowledged_at), _Instant),
         type_coerce(col(Assignment.updated_at), _Instant),
-        col(TargetDocument.document),
-        _own_latest(col(TargetDocument.own), col(Assignment.unit_id)),
+        func.coalesce(col(TargetDocument.template), col(TargetDocument.document)),
+        own_latest(col(TargetDocument.own), col(Assignment.unit_id)),
         _KEY,
     )
     .join(TargetDocument, col(TargetDocument.target_id) == col(Assignment.target_id))
@@ -165,8 +127,9 @@ def _item(row: Any) -> bytes:
         f'{{"code":"{target}:{unit}:{role}","role":"{role}","unit":{{"code":"{unit}","name":{_quoted(name)}}},'
         f'"via":{through},"acknowledged_at":{acknowledged_at},"updated_at":{updated_at},"target":'
     )
-    for code, latest in (own or {}).items():
-        document = with_latest(document, code, latest)
+    if own is not None:
+        parts = document.split(b"\0")
+        document = b"".join(chain.from_iterable(zip(parts, [*own, b""], strict=True)))
     # the fields of a target alone, which are not in its summary, come last
     return b"%b%b}}" % (head.encode(), document[: document.rindex(b',"label":')])
 

@@ -7,7 +7,7 @@ the tables, and reading a page is joining bytes. The rules of what a target show
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, bindparam, delete, insert, select
@@ -36,15 +36,16 @@ class _Stored(NamedTuple):
     position: int
     searched: str | None
     document: bytes
+    template: bytes | None
 
     def bigrams(self) -> set[tuple[str, int, int]]:
         """The rows by which searches find it, without its key."""
         return {(pair, self.plan_id, self.position) for pair in bigrams_of(self.searched or "")}
 
 
-_STORED = select(
-    col(_TABLE.target_id), col(_TABLE.plan_id), col(_TABLE.position), col(_TABLE.searched), col(_TABLE.document)
-).where(among(col(_TABLE.target_id)))
+_STORED = select(col(_TABLE.target_id), *(col(getattr(_TABLE, name)) for name in _Stored._fields)).where(
+    among(col(_TABLE.target_id))
+)
 # in one order, and after all else that a transaction locks, so that no two wait for each other
 _LOCK = (
     select(col(_TABLE.target_id))
@@ -136,34 +137,38 @@ def _write_whole(session: Session, targets: Sequence[int]) -> None:
     before = _stored(session, targets)
     rows = full_rows(session, targets)
     views = load_views(session, rows)
-    written = [row for row in rows if row.id not in before], [row for row in rows if row.id in before]
     now: dict[int, _Stored] = {}
-    for some, known in zip(written, (False, True), strict=True):
-        documents = [one.model_dump_json().encode() for one in render_targets(session, some, views)]
-        searched = [row.search_text if row.removed_at is None else None for row in some]
-        columns: dict[str, Sequence[Any]] = {
-            "code": [row.code for row in some],
-            "plan_id": [row.plan_id for row in some],
-            "position": [row.position for row in some],
-            "searched": searched,
-            "own": [_own(views.indicators.get(row.id, [])) for row in some],
-            "document": documents,
-        }
-        keys = {"target_id": [row.id for row in some]}
-        if known:
-            update_many(session, _TABLE, keys, columns)
-        else:
-            insert_many(session, _TABLE, keys | columns)
-        now |= {
-            row.id: _Stored(row.plan_id, row.position, text, document)
-            for row, text, document in zip(some, searched, documents, strict=True)
-        }
+    own: dict[int, str | None] = {}
+    for row, shown in zip(rows, render_targets(session, rows, views), strict=True):
+        document = shown.model_dump_json().encode()
+        facts = [facts for facts in views.indicators.get(row.id, []) if facts.each_member]
+        own[row.id] = json.dumps([one.id for one in facts]) if facts else None
+        template = _template(document, [one.code for one in facts])
+        searched = row.search_text if row.removed_at is None else None
+        now[row.id] = _Stored(row.plan_id, row.position, searched, document, template)
+    for write, some in (
+        (_insert, [row for row in rows if row.id not in before]),
+        (_update, [row for row in rows if row.id in before]),
+    ):
+        columns = dict(zip(_Stored._fields, zip(*(now[row.id] for row in some), strict=True), strict=bool(some)))
+        named: dict[str, Sequence[Any]] = {"code": [row.code for row in some], "own": [own[row.id] for row in some]}
+        write(session, [row.id for row in some], columns | named)
     _write_bigrams(session, before, now)
 
 
-def _own(indicators: Collection[Any]) -> str | None:
-    own = {facts.code: facts.id for facts in indicators if facts.each_member}
-    return json.dumps(own) if own else None
+def _insert(session: Session, targets: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
+    insert_many(session, _TABLE, {"target_id": targets} | dict(columns))
+
+
+def _update(session: Session, targets: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
+    update_many(session, _TABLE, {"target_id": targets}, columns)
+
+
+def _template(document: bytes, own: Sequence[str]) -> bytes | None:
+    """A document with a NUL for the newest value of each of some indicators; None where there are none."""
+    for code in own:
+        document = with_latest(document, code, b"\0")
+    return document if own else None
 
 
 def _write_bigrams(session: Session, before: Mapping[int, _Stored], now: Mapping[int, _Stored]) -> None:
@@ -186,17 +191,28 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
 def _write_newest(session: Session, targets: Sequence[int], indicators: Sequence[int]) -> None:
     """Put the newest values of some indicators into the documents of their targets."""
     before = _stored(session, targets)
-    documents = {key: stored.document for key, stored in before.items()}
-    for target, code, period, value in fetch_keyed(session, _newest, _INDICATORS, [(key,) for key in indicators]):
-        latest = newest_json(period, value)
-        documents[target] = with_latest(documents[target], code, latest)
-    changed = [key for key in documents if documents[key] != before[key].document]
-    update_many(session, _TABLE, {"target_id": changed}, {"document": [documents[key] for key in changed]})
+    now = dict(before)
+    newest = fetch_keyed(session, _newest, _INDICATORS, [(key,) for key in indicators])
+    for target, code, each_member, period, value in newest:
+        latest, stored = newest_json(period, value), now[target]
+        template = stored.template
+        if template is not None and not each_member:
+            template = with_latest(template, code, latest)
+        now[target] = stored._replace(document=with_latest(stored.document, code, latest), template=template)
+    changed = [key for key in now if now[key].document != before[key].document]
+    columns = {name: [getattr(now[key], name) for key in changed] for name in ("document", "template")}
+    _update(session, changed, columns)
 
 
 def _newest(keys: FromClause) -> Any:
     return (
-        select(col(Indicator.target_id), col(Indicator.code), col(LatestTable.period), col(LatestTable.value))
+        select(
+            col(Indicator.target_id),
+            col(Indicator.code),
+            col(Indicator.each_member),
+            col(LatestTable.period),
+            col(LatestTable.value),
+        )
         .select_from(keys)
         .join(Indicator, _INDICATORS.match(Indicator, keys))
         .outerjoin(LatestTable, NEWEST)

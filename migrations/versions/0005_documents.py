@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("searched", sa.Text(), nullable=True),
         sa.Column("own", sa.Text(), nullable=True),
+        sa.Column("template", sa.LargeBinary(), nullable=True),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("target_id", name="pk_target_documents"),
         sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name="fk_target_documents_target_id"),
