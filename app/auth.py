@@ -73,8 +73,8 @@ def hash_key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def authenticate(store: HotStore, authorization: str | None) -> Caller:
-    """The caller whose key stands in an `Authorization` header.
+async def authenticate(store: HotStore, authorization: str | None) -> tuple[Caller, object]:
+    """The caller whose key stands in an `Authorization` header, and the version of the database that knew it.
 
     Raises Unauthenticated for a missing, unknown, expired or revoked key, without saying which.
     """
@@ -82,7 +82,7 @@ async def authenticate(store: HotStore, authorization: str | None) -> Caller:
     key = _KEY.fullmatch(text.strip())
     if scheme.lower() != "bearer" or key is None:
         raise _unauthenticated()
-    rows = await store.fetch(_KEY_OF_PREFIX, prefix=key["prefix"])
+    rows, version = await store.fetch_versioned(_KEY_OF_PREFIX, prefix=key["prefix"])
     if not rows:
         raise _unauthenticated()
     secret_hash, scopes, expires_at, client_id, code = rows[0]
@@ -90,7 +90,8 @@ async def authenticate(store: HotStore, authorization: str | None) -> Caller:
         raise _unauthenticated()
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise _unauthenticated()
-    return Caller(client_id, code, frozenset(map(Scope, scopes.split())), correlation_id.get() or "")
+    caller = Caller(client_id, code, frozenset(map(Scope, scopes.split())), correlation_id.get() or "")
+    return caller, version
 
 
 def _unauthenticated() -> Unauthenticated:

@@ -27,13 +27,16 @@ _ONLY_LIBPQ = {
 
 
 class HotStore(Protocol):
-    """What a hot path asks; a request of a route that may be answered from memory asks for the version first."""
+    """What a hot path asks."""
 
     async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
         """The rows of a statement that was built once. Raises DBAPIError."""
 
-    async def version(self) -> object:
-        """What is equal at two times if nothing was committed between them, by whomever. Raises DBAPIError."""
+    async def fetch_versioned(self, statement: SelectBase, **parameters: Any) -> tuple[Sequence[Any], object]:
+        """The rows, and the version of the database then; it is not known where there are none. Raises DBAPIError.
+
+        A version is equal at two times if nothing was committed between them, by whomever.
+        """
 
     async def close(self) -> None:
         """Give back its connections."""
@@ -54,9 +57,10 @@ class _SqliteStore:
         asked = prepared(statement, "sqlite")
         return asked.read(self._run(asked.text, asked.arguments(parameters)))
 
-    async def version(self) -> object:
-        found = self._run("PRAGMA data_version", ())  # of this connection: another one counts anew
-        return self._opened, found
+    async def fetch_versioned(self, statement: SelectBase, **parameters: Any) -> tuple[Sequence[Any], object]:
+        # before the rows, which may be newer but not older; each connection counts for itself
+        version = self._run("PRAGMA data_version", ())
+        return await self.fetch(statement, **parameters), (self._opened, version)
 
     async def close(self) -> None:
         if self._opened is not None:
@@ -89,9 +93,12 @@ class _PostgresStore:
         asked = prepared(statement, "asyncpg")
         return asked.read(await self._run(asked.text, asked.arguments(parameters)))
 
-    async def version(self) -> object:
-        rows = await self._run("SELECT pg_current_snapshot()::text", ())
-        return rows[0][0]
+    async def fetch_versioned(self, statement: SelectBase, **parameters: Any) -> tuple[Sequence[Any], object]:
+        asked = prepared(statement, "asyncpg")
+        # two snapshots in equal words see the same transactions
+        text = f"SELECT found.*, pg_current_snapshot()::text FROM ({asked.text}) AS found"  # noqa: S608 - SQLAlchemy's words
+        rows = await self._run(text, asked.arguments(parameters))
+        return asked.read([row[:-1] for row in rows]), rows[0][-1] if rows else None
 
     async def close(self) -> None:
         opening, self._opening = self._opening, None

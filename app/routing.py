@@ -130,7 +130,8 @@ class Route(APIRoute):
             settings, store = request.app.state.settings, request.app.state.database.hot
             limit = settings.max_batch_bytes if batch else settings.max_body_bytes
             request = BodyRequest(request.scope, request.receive, limit)
-            caller = request.state.caller = await authenticate(store, request.headers.get("authorization"))
+            caller, version = await authenticate(store, request.headers.get("authorization"))
+            request.state.caller = caller
             require(caller, scope)
             request.state.known_names = names
             _refuse_unknown_parameters(request, names["query"])
@@ -146,7 +147,7 @@ class Route(APIRoute):
                         return _as_list(request, response, columns, None)
                     return await run_in_threadpool(_as_list, request, response, columns, form)
 
-                return await _unless_known(request, read, remembers=remembers)
+                return await _unless_known(request, version if remembers else None, read)
             key = read_key(request) if request.method == "POST" else None
             body = await request.body()  # a slow sender takes nobody's turn
             if key is None and (response := await quick(request, caller)) is not None:
@@ -297,15 +298,17 @@ def _as_list(request: Request, response: Response, columns: Columns, form: Form 
     return response
 
 
-async def _unless_known(request: Request, read: Callable[[], Awaitable[Response]], *, remembers: bool) -> Response:
-    """The answer to a read with its ETag, or 304; what was read already is not read again while nothing is written."""
+async def _unless_known(request: Request, version: object, read: Callable[[], Awaitable[Response]]) -> Response:
+    """The answer to a read with its ETag, or 304; what was read already is not read again while nothing is written.
+
+    `version` is that of the database before the read, which may see later writes but no fewer; None: not to be kept.
+    """
     asked = request.headers.get("if-none-match")
-    if not remembers:
+    if version is None:
         return _conditional(asked, await read())
     database: Database = request.app.state.database
     told = (request.headers.get(name, "") for name in ("accept", "accept-language"))
     question = (request.scope["path"], request.scope["query_string"], *told)
-    version = await database.hot.version()  # before the read, which may see later writes but no fewer
     known = database.answers.find(question, version)
     if known is None:
         response = await read()

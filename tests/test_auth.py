@@ -78,13 +78,13 @@ class TestAuthenticate:
             prefix = key["revoked"].split("_")[1]
             session.execute(update(Key).where(col(Key.prefix) == prefix).values(revoked_at=NOW))
             session.execute(update(Client).where(col(Client.code) == "disabled").values(disabled_at=NOW))
-        assert in_loop(authenticate, database.hot, f"Bearer {key['living']}").code == "living"
+        assert in_loop(authenticate, database.hot, f"Bearer {key['living']}")[0].code == "living"
         for name in ("expired", "revoked", "disabled"):
             with pytest.raises(Unauthenticated):
                 in_loop(authenticate, database.hot, f"Bearer {key[name]}")
 
     def test_caller_is_the_client_of_the_key(self, database: Database, api: Api) -> None:
-        caller = in_loop(authenticate, database.hot, f"Bearer {api.keys['reviewer']}")
+        caller, _ = in_loop(authenticate, database.hot, f"Bearer {api.keys['reviewer']}")
         assert (caller.code, caller.scopes) == ("reviewer", frozenset({Scope.review}))
 
     def test_minted_keys_are_long_and_all_different(self) -> None:

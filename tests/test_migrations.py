@@ -193,7 +193,7 @@ class TestOneSchemaPerGovernment:
         template = _fill(xianning.url)
         assert is_migrated(xianning)
         assert not is_migrated(chibi)
-        caller = in_loop(authenticate, xianning.hot, f"Bearer {template.keys['education']}")
+        caller, _ = in_loop(authenticate, xianning.hot, f"Bearer {template.keys['education']}")
         with xianning.writing() as session:
             body = ValueCreate(indicator="xianning-2023.58.1", period="2023-06", value=1)
             assert record_value(session, caller, body)[1]
