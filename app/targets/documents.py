@@ -8,6 +8,7 @@ the tables, and reading a page is joining bytes. The rules of what a target show
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, bindparam, delete, insert, select
@@ -43,12 +44,18 @@ class _Stored(NamedTuple):
         return {(pair, self.plan_id, self.position) for pair in bigrams_of(self.searched or "")}
 
 
-_STORED = select(col(_TABLE.target_id), *(col(getattr(_TABLE, name)) for name in _Stored._fields)).where(
-    among(col(_TABLE.target_id))
-)
+class _Newest(NamedTuple):
+    """The newest value of an indicator, with what tells where it stands in the document."""
+
+    code: str
+    each_member: bool
+    period: str | None
+    value: Decimal | None
+
+
 # in one order, and after all else that a transaction locks, so that no two wait for each other
-_LOCK = (
-    select(col(_TABLE.target_id))
+_STORED = (
+    select(col(_TABLE.target_id), *(col(getattr(_TABLE, name)) for name in _Stored._fields))
     .where(among(col(_TABLE.target_id)))
     .order_by(col(_TABLE.target_id))
     .with_for_update(key_share=True)
@@ -62,7 +69,7 @@ _LOCK_NAMES = (
 )
 _OF_UNITS = select(col(TargetUnit.target_id)).where(among(col(TargetUnit.unit_id))).distinct()
 _OF_PLANS = select(col(TargetTable.id)).where(among(col(TargetTable.plan_id)))
-_OF_INDICATORS = select(col(Indicator.id), col(Indicator.target_id)).where(among(col(Indicator.id)))
+_OF_INDICATORS = select(col(Indicator.target_id)).where(among(col(Indicator.id)))
 _AFTER = (
     select(col(TargetTable.id))
     .where(col(TargetTable.id) > bindparam("after"))
@@ -104,21 +111,20 @@ def rebuild(session: Session) -> None:
 def refresh(session: Session, touched: Touched) -> None:
     """Write the documents of what a transaction has touched anew, each as far as it needs."""
     whole = set(touched.targets)
-    for statement, keys in ((_OF_UNITS, touched.units), (_OF_PLANS, touched.plans)):
+    for statement, keys in (
+        (_OF_UNITS, touched.units),
+        (_OF_PLANS, touched.plans),
+        (_OF_INDICATORS, touched.indicators),
+    ):
         whole |= {row[0] for row in fetch(session, statement, keys=keys)} if keys else set()
-    changed = touched.indicators | touched.newest
-    targets = dict(fetch(session, _OF_INDICATORS, keys=changed)) if changed else {}
-    whole |= {targets[key] for key in touched.indicators & targets.keys()}  # others were undone, as in a dry run
-    newest: dict[int, list[int]] = {}
-    for key in touched.newest & targets.keys():
-        if targets[key] not in whole:
-            newest.setdefault(targets[key], []).append(key)
-    if locks_rows(session):
-        fetch(session, _LOCK, keys=whole | newest.keys())
     for some in _parts(sorted(whole)):
         _write_whole(session, some)
-    for some in _parts(sorted(newest)):
-        _write_newest(session, some, [key for target in some for key in newest[target]])
+    # nobody else writes values of these indicators before this transaction ends: what is read now stays so
+    newest: dict[int, list[_Newest]] = {}
+    for row in fetch_keyed(session, _newest, _INDICATORS, [(key,) for key in sorted(touched.newest)]):
+        newest.setdefault(row[0], []).append(_Newest(*row[1:]))
+    for some in _parts(sorted(newest.keys() - whole)):
+        _write_newest(session, some, newest)
 
 
 def _parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -188,17 +194,17 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
     return dict(zip(_BIGRAM, zip(*rows, strict=True), strict=bool(rows)))
 
 
-def _write_newest(session: Session, targets: Sequence[int], indicators: Sequence[int]) -> None:
+def _write_newest(session: Session, targets: Sequence[int], newest: Mapping[int, Sequence[_Newest]]) -> None:
     """Put the newest values of some indicators into the documents of their targets."""
     before = _stored(session, targets)
     now = dict(before)
-    newest = fetch_keyed(session, _newest, _INDICATORS, [(key,) for key in indicators])
-    for target, code, each_member, period, value in newest:
-        latest, stored = newest_json(period, value), now[target]
-        template = stored.template
-        if template is not None and not each_member:
-            template = with_latest(template, code, latest)
-        now[target] = stored._replace(document=with_latest(stored.document, code, latest), template=template)
+    for target, stored in before.items():
+        for code, each_member, period, value in newest[target]:
+            latest, template = newest_json(period, value), stored.template
+            if template is not None and not each_member:
+                template = with_latest(template, code, latest)
+            stored = stored._replace(document=with_latest(stored.document, code, latest), template=template)
+        now[target] = stored
     changed = [key for key in now if now[key].document != before[key].document]
     columns = {name: [getattr(now[key], name) for key in changed] for name in ("document", "template")}
     _update(session, changed, columns)
