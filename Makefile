@@ -27,9 +27,10 @@ fmt: ## format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: ## measure requests per second on a generated database, beside a bare Starlette route
+bench: ## measure the service beside a bare application, its engine alone and two peers (ARGS="--engine postgresql --size large")
 	@scripts/environment.sh dev
 	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.readme
 
 openapi: ## write openapi.json from the code
 	@scripts/environment.sh dev

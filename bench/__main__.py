@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -14,22 +15,16 @@ from rich.progress import track
 
 from app.db import Database
 from bench.batches import BATCH_JOBS, MOST_ROUNDS, measure_batches
+from bench.contestants import running_lineup
 from bench.data import SIZES
 from bench.jobs import REQUEST_JOBS, make_jobs
 from bench.machine import watched
-from bench.measure import Slices, measure, running_pair
-from bench.report import (
-    Facts,
-    Section,
-    batches_section,
-    memory_section,
-    print_sections,
-    requests_section,
-    write_markdown,
-)
-from bench.stores import count_rows, engine_version, opened_store
+from bench.measure import Slices, measure
+from bench.report import print_results, write_files
+from bench.results import Batches, Requests, Results, batches_of, facts_of, requests_of
+from bench.stores import Store, count_rows, engine_version, opened_store
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
 
@@ -45,6 +40,25 @@ class Amount(StrEnum):
 
     small = "small"
     medium = "medium"
+    large = "large"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is to be done, and with which databases."""
+
+    store: Store
+    database: Database
+    names: list[str]
+    slices: Slices
+    connections: list[int]
+    amount: Amount
+    peers: bool
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether the engine is SQLite."""
+        return self.store.url.startswith("sqlite")
 
 
 def main(
@@ -54,27 +68,37 @@ def main(
     rounds: Annotated[int, typer.Option(help="How many slices each cell of the table has.", min=1, max=100)] = 3,
     connections: Annotated[list[int], typer.Option(help="How many at once; may be given several times.")] = [1, 16],  # noqa: B006 - Typer copies it
     job: Annotated[list[str] | None, typer.Option(help="Only this job; may be given several times.")] = None,
+    peers: Annotated[bool, typer.Option(help="Whether the peers take part.")] = True,
 ) -> None:
-    """Measure the service beside a bare application that answers the same bytes, and batches beside raw writes."""
+    """Measure the service beside a bare application, its engine alone, and peers; and batches beside raw writes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end, however the run does
+    results = Results(engine=engine.value, size=size.value)
     try:
         names = _chosen(job)
-        load = os.getloadavg()[0]
-        amount = SIZES[size.value]
-        with opened_store(engine.value, amount, _progress) as url, closing(Database(url)) as database:
-            rows = count_rows(database)
-            with watched() as noise:
-                requests = _requests(url, database, names, connections, Slices(rounds, seconds), engine)
-                batches = _batches(url, database, names, amount.months, rounds)
-            facts = Facts(engine_version(database), size.value, noise.cores, load, rows)
+        with (
+            opened_store(engine.value, SIZES[size.value], _progress) as store,
+            closing(Database(store.url)) as database,
+        ):
+            run = Run(store, database, names, Slices(rounds, seconds), connections, size, peers)
+            if set(REQUEST_JOBS) & set(names):
+                results.requests = _requests(run)
+            if set(BATCH_JOBS) & set(names):
+                results.batches = _batches(run)
     except RuntimeError as error:
         err.print(str(error), style="red", markup=False)
         sys.exit(1)
-    print_sections(console, [*requests, *batches], facts)
-    stem = f"{engine.value}-{size.value}"
-    for kind, sections, name in ((REQUEST_JOBS, requests, stem), (BATCH_JOBS, batches, f"{stem}-batches")):
-        if set(kind) <= set(names):
-            err.print(f"Written to bench/results/{write_markdown(sections, facts, name).name}.")
+    print_results(console, results)
+    _keep(results, names, peers=peers)
+
+
+def _keep(results: Results, names: list[str], *, peers: bool) -> None:
+    """Write down the halves that are whole: what was only looked at is no result."""
+    kept = Results.load(results.engine, results.size)
+    whole = [name for name, jobs in (("requests", REQUEST_JOBS), ("batches", BATCH_JOBS)) if set(jobs) <= set(names)]
+    if not peers or not whole:
+        return
+    for path in write_files(kept.model_copy(update={name: getattr(results, name) for name in whole})):
+        err.print(f"Written to bench/results/{path.name}.")
 
 
 def _chosen(names: list[str] | None) -> list[str]:
@@ -85,24 +109,32 @@ def _chosen(names: list[str] | None) -> list[str]:
     return names or known
 
 
-def _requests(
-    url: str, database: Database, names: list[str], connections: list[int], slices: Slices, engine: Engine
-) -> list[Section]:
-    if not set(REQUEST_JOBS) & set(names):
-        return []
-    jobs = [one for one in make_jobs(database) if one.name in names]
-    with running_pair(url, jobs, _progress) as pair:
-        table = measure(pair, database, jobs, connections, slices, _progress)
-    return [requests_section(table, pair.bytes, slices, targets=engine is Engine.sqlite)]
+def _requests(run: Run) -> Requests:
+    load = os.getloadavg()[0]
+    rows = count_rows(run.database)
+    jobs, keys = make_jobs(run.database)
+    jobs = [one for one in jobs if one.name in run.names]
+    with (
+        watched(run.store.process) as noise,
+        running_lineup(run.store, jobs, keys, _progress, peers=run.peers) as lineup,
+    ):
+        table = measure(lineup, run.store, run.database, jobs, run.connections, run.slices, _progress)
+        facts = facts_of(engine_version(run.database), None, load, rows)
+        requests = requests_of(table, lineup, run.slices, facts, sqlite=run.sqlite)
+    requests.facts.noise = noise.cores
+    return requests
 
 
-def _batches(url: str, database: Database, names: list[str], months: int, rounds: int) -> list[Section]:
-    if not set(BATCH_JOBS) & set(names):
-        return []
+def _batches(run: Run) -> Batches:
+    load = os.getloadavg()[0]
+    rows = count_rows(run.database)
     # a batch takes no second where a slice takes three
-    rounds = min(3 * rounds, MOST_ROUNDS)
-    table, large = measure_batches(url, database, months, rounds, names, _progress)
-    return [*([batches_section(table)] if table else []), *([memory_section(large)] if large else [])]
+    rounds = min(3 * run.slices.rounds, MOST_ROUNDS)
+    months = SIZES[run.amount.value].months
+    with watched(run.store.process) as noise:
+        table, large = measure_batches(run.store, run.database, months, rounds, run.names, _progress, peers=run.peers)
+    facts = facts_of(engine_version(run.database), noise.cores, load, rows)
+    return batches_of(table, large, facts, sqlite=run.sqlite)
 
 
 def _progress(things: Iterable[Any], what: str, total: int) -> Iterable[Any]:

@@ -24,12 +24,12 @@ ANSWERS = "BENCH_ANSWERS"  # names the file of answers
 
 @dataclass(frozen=True)
 class Answer:
-    """What the service answered for a request: method, path, query (as sent), status and body."""
+    """What the service answered for a request: method, URL (as sent), status, ETag and body."""
 
     method: str
-    path: str
-    query: str
+    url: str
     status: int
+    etag: str
     body: str
 
     @property
@@ -46,16 +46,24 @@ def write_answers(path: Path, answers: list[Answer]) -> None:
 def create_app() -> Starlette:
     """The application with the answers of the file that `BENCH_ANSWERS` names."""
     answers = [Answer(**facts) for facts in json.loads(Path(os.environ[ANSWERS]).read_text())]
-    by_query = {(answer.path, answer.query.encode()): answer.content for answer in answers if answer.query}
-    by_path = {answer.path: answer.content for answer in answers if answer.method == "GET" and not answer.query}
+    found = {one.url.encode(): (one.content, one.etag.encode()) for one in answers if one.method == "GET"}
     content, status = next(((one.content, one.status) for one in answers if one.method == "POST"), (b"", 204))
+
+    etags = {etag: {"ETag": etag.decode()} for _, etag in found.values()}
+
+    def answer(scope: Any, url: bytes) -> Response:
+        body, etag = found[url]
+        for name, value in scope["headers"]:
+            if name == b"if-none-match" and value == etag:
+                return Response(status_code=304, headers=etags[etag])
+        return Response(body, media_type="application/json", headers=etags[etag])
 
     async def of_query(request: Request) -> Response:
         scope = request.scope
-        return Response(by_query[scope["path"], scope["query_string"]], media_type="application/json")
+        return answer(scope, scope["raw_path"] + b"?" + scope["query_string"])
 
     async def of_path(request: Request) -> Response:
-        return Response(by_path[request.scope["path"]], media_type="application/json")
+        return answer(request.scope, request.scope["raw_path"])
 
     async def of_body(request: Request) -> Response:
         await request.body()

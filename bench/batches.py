@@ -2,10 +2,9 @@
 
 import http.client
 import json
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -13,41 +12,47 @@ from typing import Any
 from sqlalchemy import text
 
 from app.db import Database
-from bench.load import cpu_seconds
-from bench.raw import RawCopy, Spent, copied
-from bench.servers import SERVICE, Server, running
-from bench.sheets import CSV, JSON, XLSX, Figure, Sheets, as_csv, as_json, as_xlsx, corrected, open_sheets
+from bench.contestants import DATASETTE, SERVICE, Contestant, Progress, running_peers, running_service
+from bench.jobs import Keys
+from bench.machine import cpu_seconds, memory
+from bench.peers import datasette
+from bench.raw import RawCopy, Spent, opened_raw
+from bench.servers import Server
+from bench.sheets import CSV, JSON, XLSX, Figure, Sheets, as_csv, as_json, as_rows, as_xlsx, corrected, open_sheets
+from bench.stores import Store
 
 ROWS = 10_000
 MOST = 100_000
 MOST_ROUNDS = 15  # for so many the days of a year suffice in the small database
 MEGABYTE = 1_000_000
+RAW = "raw"
 _TIMEOUT = 120
-Progress = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is posted, as what the report has to count its rows, and how many times the raw write's time it may take."""
+    """What is posted, and as what the report has to count its rows.
+
+    `most` is how many times the raw write's time it may take, `most_ms` how long on PostgreSQL.
+    """
 
     name: str
     title: str
     outcome: str
-    most: float | None
+    most: float | None = None
+    most_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One batch, round after round."""
+    """One batch, round after round, by who wrote it."""
 
     batch: Batch
-    service: list[Spent] = field(default_factory=list)
-    raw: list[Spent] = field(default_factory=list)
+    sides: dict[str, list[Spent]] = field(default_factory=dict)
 
-    @property
-    def ratio(self) -> float:
-        """The service's median time as a multiple of the raw write's."""
-        return median(one.seconds for one in self.service) / median(one.seconds for one in self.raw)
+    def seconds(self, name: str) -> float:
+        """The median round's time."""
+        return median(one.seconds for one in self.sides[name])
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,9 @@ class Large:
         return self.peak - self.idle if self.peak is not None and self.idle is not None else None
 
 
-NEW = Batch("J4N", "all of them new", "created", 6)
-OTHER = Batch("J4U", "another figure for each of the same keys", "updated", None)
-SAME = Batch("J4", "the same body again, which changes nothing", "unchanged", 6)
+NEW = Batch("J4N", "all of them new", "created", 4)
+OTHER = Batch("J4U", "another figure for each of the same keys", "updated")
+SAME = Batch("J4", "the same body again, which changes nothing", "unchanged", 3, 200)
 MOST_ABOVE_IDLE = 300 * MEGABYTE
 BATCH_JOBS = ("J4", "J4M")
 
@@ -76,63 +81,87 @@ BATCH_JOBS = ("J4", "J4M")
 class Poster:
     """A client with a key, and a server."""
 
-    def __init__(self, server: Server, key: str) -> None:
-        self._server, self._key = server, key
+    def __init__(self, server: Server, key: str = "") -> None:
+        self._server = server
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=_TIMEOUT)
 
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
 
-    def post(self, body: bytes, media_type: str, outcome: str, count: int) -> Spent:
-        """Post a batch. Raises RuntimeError when it is refused, or when a row becomes something else than expected."""
-        headers = {"Content-Type": media_type, "Authorization": f"Bearer {self._key}"}
+    def post(self, path: str, body: bytes, media_type: str, expected: dict[str, Any]) -> Spent:
+        """Post a batch. Raises RuntimeError when it is refused, or the report does not say what is expected."""
         cpu, start = cpu_seconds(self._server.pid), perf_counter()
-        self._connection.request("POST", "/api/v1/values/batch", body, headers)
+        self._connection.request("POST", path, body, {"Content-Type": media_type} | self._headers)
         response = self._connection.getresponse()
         content = response.read()
         seconds, cpu_after = perf_counter() - start, cpu_seconds(self._server.pid)
         report = json.loads(content)
-        if response.status >= 300 or report[outcome] != count or not report["committed"]:
-            raise RuntimeError(f"a batch was answered {response.status}, not {count} {outcome}: {content[:2000]!r}")
+        if response.status >= 300 or report | expected != report:
+            said = content[:2000]
+            raise RuntimeError(f"{self._server.name} answered {response.status}, not {expected}, to a batch: {said!r}")
         return Spent(seconds, cpu_after - cpu if cpu is not None and cpu_after is not None else None)
+
+    def post_figures(self, figures: Sequence[Figure], outcome: str) -> Spent:
+        """Post figures as the server takes them in JSON."""
+        if self._server.name == DATASETTE:
+            return self.post(datasette.UPSERT_PATH, as_rows(figures), JSON, {"ok": True})
+        return self.post(_PATH, as_json(figures), JSON, {outcome: len(figures), "committed": True})
+
+
+_PATH = "/api/v1/values/batch"
 
 
 def measure_batches(
-    url: str, database: Database, months: int, rounds: int, names: Iterable[str], progress: Progress
+    store: Store, database: Database, months: int, rounds: int, names: Iterable[str], progress: Progress, *, peers: bool
 ) -> tuple[list[Compared], list[Large]]:
     """The tables of the batches that are named, `J4` and `J4M`; `months` have values already.
 
     Raises RuntimeError when the service wrote anything else than what was posted.
     """
     sheets, key, client = open_sheets(database, months)
-    table = _compare(url, database, sheets, key, client, rounds, progress) if "J4" in names else []
-    return table, _measure_memory(url, sheets, key, progress) if "J4M" in names else []
+    table = _compare(store, database, sheets, key, client, rounds, progress, peers=peers) if "J4" in names else []
+    return table, _measure_memory(store, sheets, key, progress) if "J4M" in names else []
 
 
 def _compare(
-    url: str, database: Database, sheets: Sheets, key: str, client: int, rounds: int, progress: Progress
+    store: Store,
+    database: Database,
+    sheets: Sheets,
+    key: str,
+    client: int,
+    rounds: int,
+    progress: Progress,
+    *,
+    peers: bool,
 ) -> list[Compared]:
-    """The service and the raw write by turns; the first round warms both up and is not in the table."""
+    """All who take part by turns; the first round warms them up and is not in the table."""
     table = [Compared(batch) for batch in (NEW, OTHER, SAME)]
-    database.close()  # nobody may be connected to what PostgreSQL copies
-    with copied(url) as raw, running(SERVICE, url) as server, closing(Poster(server, key)) as poster:
+    with ExitStack() as stack:
+        others = stack.enter_context(running_peers(store)) if peers else []
+        raw = stack.enter_context(opened_raw(stack.enter_context(store.copied(RAW))))
+        service = stack.enter_context(running_service(store, Keys(key, key)))
+        posters = {one.name: _poster(stack, one, key) for one in (service, *others)}
         for number in progress(range(rounds + 1), "Batches", rounds + 1):
             figures = sheets.draw(ROWS)
             other = corrected(figures)
             for one, sent in zip(table, (figures, other, other), strict=True):
-                service = poster.post(as_json(sent), JSON, one.batch.outcome, ROWS)
-                written = raw.measure(sent, client)
-                if number > 0:
-                    one.service.append(service)
-                    one.raw.append(written)
+                spent = {name: poster.post_figures(sent, one.batch.outcome) for name, poster in posters.items()}
+                spent[RAW] = raw.measure(sent)
+                for name, time in spent.items() if number > 0 else ():
+                    one.sides.setdefault(name, []).append(time)
         _check(database, raw, client, (rounds + 1) * ROWS)
     return table
 
 
+def _poster(stack: ExitStack, one: Contestant, key: str) -> Poster:
+    return stack.enter_context(closing(Poster(one.server, key if one.name == SERVICE else "")))
+
+
 def _check(database: Database, raw: RawCopy, client: int, count: int) -> None:
     """Raises RuntimeError unless both databases have the same figures, and the service's history all that was sent."""
-    counted = {"values": count, "value_revisions": 2 * count, "changes": 2 * count}
+    counted = {"values": count, "value_revisions": count, "changes": 2 * count}
     with database.reading() as session:
         run = session.connection().execute
         of_client = {"client": client}
@@ -142,11 +171,11 @@ def _check(database: Database, raw: RawCopy, client: int, count: int) -> None:
             if found != expected:
                 raise RuntimeError(f"{expected} rows of {table} should have been written, not {found}")
         totals = run(text('SELECT count(*), sum(value) FROM "values" WHERE client_id = :client'), of_client).one()
-    if tuple(totals) != tuple(raw.totals(client)):
-        raise RuntimeError(f"the service has {totals}, the raw copy {raw.totals(client)}: not the same figures")
+    if tuple(totals) != raw.totals():
+        raise RuntimeError(f"the service has {totals}, the raw copy {raw.totals()}: not the same figures")
 
 
-def _measure_memory(url: str, sheets: Sheets, key: str, progress: Progress) -> list[Large]:
+def _measure_memory(store: Store, sheets: Sheets, key: str, progress: Progress) -> list[Large]:
     """A new batch, then another figure for each of its rows in each format: that takes the most."""
     figures = sheets.draw(MOST)
     kinds: list[tuple[str, Callable[[list[Figure]], bytes], str]] = [
@@ -157,20 +186,11 @@ def _measure_memory(url: str, sheets: Sheets, key: str, progress: Progress) -> l
     ]
     table: list[Large] = []
     for title, write, media_type in progress(kinds, "Memory", len(kinds)):
-        outcome = OTHER.outcome if table else NEW.outcome
+        expected = {OTHER.outcome if table else NEW.outcome: MOST, "committed": True}
         body = write(figures)
-        with running(SERVICE, url) as server, closing(Poster(server, key)) as poster:
-            idle = _memory(server.pid, "VmRSS")
-            spent = poster.post(body, media_type, outcome, MOST)
-            table.append(Large(title, len(body), spent.seconds, idle, _memory(server.pid, "VmHWM")))
+        with running_service(store, Keys(key, key)) as service, closing(Poster(service.server, key)) as poster:
+            spent = poster.post(_PATH, body, media_type, expected)
+            idle, peak = service.server.idle, memory(service.server.pid, "VmHWM")
+            table.append(Large(title, len(body), spent.seconds, idle, peak))
         figures = corrected(figures)
     return table
-
-
-def _memory(pid: int, which: str) -> int | None:
-    """Resident memory of a process, as it is (`VmRSS`) or was at most (`VmHWM`), which a sampler could miss."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{which}:")), None)

@@ -4,13 +4,12 @@ Everything is drawn from one seed, so that two runs, and two machines, measure t
 `imports`, and any second version of a value; no job reads them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 from itertools import accumulate
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.assigning import assigned_units
 from app.tables import (
@@ -18,7 +17,6 @@ from app.tables import (
     Client,
     Goal,
     Indicator,
-    LatestValue,
     Plan,
     Section,
     Target,
@@ -26,12 +24,10 @@ from app.tables import (
     Unit,
     UnitAlias,
     UnitMember,
-    Value,
-    ValueRevision,
 )
 from app.types import fold
 from bench.rows import AT, YEAR, Row, city_units, goal_row, indicator_row, plan_row, section_rows, target_row
-from bench.words import CITIES, COUNTIES, draw_measure, draw_statement
+from bench.words import COUNTIES, cities, draw_measure, draw_statement
 
 REPORTER = "county-reports"  # the client that posted every value
 REPORTER_ID = 1
@@ -41,8 +37,6 @@ _UNIT_COUNTS = (3, 4, 5, 6, 7)
 _THROUGH_GROUP = 7
 # how many indicators a target has: by turns, 2 on average, every count with every count of units
 _INDICATOR_COUNTS = (0, 1, 2, 3, 4)
-VALUE_TABLES = (Value, ValueRevision, LatestValue)
-_LATEST = list(LatestValue.model_fields)
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,19 @@ class Size:
 SIZES = {
     "small": Size("small", plans=1, targets=76, units=100, months=5, values=3_600),
     "medium": Size("medium", plans=10, targets=1_000, units=100, months=10, values=1_000_000),
+    "large": Size("large", plans=100, targets=1_000, units=100, months=10, values=10_000_000),
 }
+
+
+class Figure(NamedTuple):
+    """One value; days and times as SQLite stores them, in UTC."""
+
+    indicator_id: int
+    period: str
+    unit_id: int
+    period_end: str
+    hundredths: int
+    recorded_at: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Maker:
         order = (Client, Unit, UnitAlias, UnitMember, Plan, Section, Target, TargetUnit, Assignment, Indicator, Goal)
         self._rows = {table: [] for table in order}
         self._rows[Client].append({"id": REPORTER_ID, "code": REPORTER, "name": REPORTER, "created_at": AT})
-        for plan, (code, name) in enumerate(CITIES[: self.size.plans], 1):
+        for plan, (code, name) in enumerate(cities(self.size.plans), 1):
             city = self._add_city(code, name)
             self._rows[Plan].append(plan_row(plan, code, name))
             self._rows[Section].extend(section_rows(plan, code))
@@ -149,31 +155,31 @@ class Maker:
         named = list(zip(units, roles, strict=False))
         return [*named, (city.group, "responsible")] if count == _THROUGH_GROUP else named
 
-    def values(self) -> Iterator[tuple[list[Row], list[Row], list[Row]]]:
-        """The rows of `VALUE_TABLES`, one indicator after another; `tables` comes first."""
+    def values(self) -> Iterator[list[Figure]]:
+        """The monthly figures, one indicator after another, in the order of their key; `tables` comes first."""
+        months = [_month(number) for number in range(1, self.size.months + 1)]
         left = self.size.values
         for indicator, units in self._measured:
-            rows = list(self._values_of(indicator, sorted(units)))[:left]
+            rows = self._figures(indicator, sorted(units), months)[:left]
             left -= len(rows)
-            newest = {row["unit_id"]: row for row in rows}
-            latest = [{name: row[name] for name in _LATEST} for _, row in sorted(newest.items())]
-            request = {"request_id": f"{indicator:032x}"}
-            revisions = [{name: row[name] for name in row if name != "period_end"} | request for row in rows]
-            yield rows, revisions, latest
+            yield rows
 
-    def _values_of(self, indicator: int, units: Iterable[int]) -> Iterator[Row]:
-        for month in range(1, self.size.months + 1):
-            following = date(YEAR + month // 12, month % 12 + 1, 1)
-            recorded_at = datetime(following.year, following.month, 3, 2, indicator % 60, tzinfo=UTC)
-            for unit in units:
-                yield {
-                    "indicator_id": indicator,
-                    "period": f"{YEAR}-{month:02}",
-                    "unit_id": unit,
-                    "period_end": following - timedelta(days=1),
-                    "value": Decimal(self._random.randrange(1, 99_999)).scaleb(-2),
-                    "status": "submitted",
-                    "version": 1,
-                    "recorded_at": recorded_at,
-                    "client_id": REPORTER_ID,
-                }
+    def _figures(self, indicator: int, units: Sequence[int], months: Sequence[tuple[str, str, str]]) -> list[Figure]:
+        draw, minute = self._random.random, f"{indicator % 60:02}"
+        return [
+            Figure(indicator, period, unit, end, int(draw() * 99_998) + 1, f"{hour}:{minute}:00.000000")
+            for period, end, hour in months
+            for unit in units
+        ]
+
+
+def _month(number: int) -> tuple[str, str, str]:
+    """A month's period and last day, and the hour in which its figures were recorded."""
+    following = date(YEAR + number // 12, number % 12 + 1, 1)
+    hour = f"{following.replace(day=3)} 02"
+    return f"{YEAR}-{number:02}", str(following - timedelta(days=1)), hour
+
+
+def newest(rows: Sequence[Figure]) -> list[Figure]:
+    """Of an indicator's figures the last of each unit."""
+    return [row for _, row in sorted({row.unit_id: row for row in rows}.items())]

@@ -1,13 +1,12 @@
 """The jobs of single requests, each a list that a run goes through by turns; README.md has a table of them."""
 
-import base64
-import http.client
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import func, select
 from sqlmodel import Session, col
@@ -17,34 +16,72 @@ from app.clients.service import create_key
 from app.db import Database
 from app.tables import Assignment, Indicator, Plan, Target, Unit
 from app.types import Scope, UnitKind
-from bench.baseline import Answer
 from bench.data import REPORTER
 from bench.load import FIGURE
 from bench.rows import YEAR
 
-REQUEST_JOBS = ("J1", "J2", "J3", "J5")
+REQUEST_JOBS = ("J1", "J2", "J3", "J5", "J1W", "J304")
+POSTS_A_SECOND = 20
 _MOST = 300  # reading requests of a job; each is answered once before anything is measured
 _MOST_WRITES = 3_000
 _PAGE, _FOUND = 50, 20
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A request: its path, and what it names, in its query or its body."""
+
+    path: str
+    names: dict[str, Any]
+    writes: bool = False
+    queried: bool = True  # whether the names are not in the path already
+
+    @property
+    def url(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{urlencode(self.names)}" if self.queried and not self.writes else self.path
+
+    @property
+    def body(self) -> str:
+        """The JSON that is sent, where it writes."""
+        return as_body(self.names) if self.writes else ""
+
+
+@dataclass(frozen=True)
 class Job:
-    """A name, what is asked, the ratio to reach, the requests, and how many items each answer must have."""
+    """A name, what is asked, the floors by number of connections, the requests, and what each answer must have.
+
+    `floors` are parts of the bare application's rate, `rates` requests a second on PostgreSQL.
+    """
 
     name: str
     title: str
-    ratio: float
-    requests: list[str]
+    asks: list[Ask]
     items: int | None = None
+    floors: Mapping[int, float] = field(default_factory=dict)
+    rates: Mapping[int, float] = field(default_factory=dict)
+    posts: list[Ask] = field(default_factory=list)  # sent meanwhile, at POSTS_A_SECOND
+    conditional: bool = False  # the client has the answer already and names its ETag
 
     @property
     def writes(self) -> bool:
         """Whether its requests change the database."""
-        return self.requests[0].startswith("POST")
+        return self.asks[0].writes
 
 
-def make_jobs(database: Database) -> list[Job]:
+@dataclass(frozen=True)
+class Keys:
+    """What a caller of the service shows."""
+
+    reader: str
+    reporter: str
+
+    def of(self, ask: Ask) -> dict[str, str]:
+        """The header that a request needs."""
+        return {"Authorization": f"Bearer {self.reporter if ask.writes else self.reader}"}
+
+
+def make_jobs(database: Database) -> tuple[list[Job], Keys]:
     """The jobs for a filled database, with keys that are made for them in it."""
     random = Random(YEAR)
     caller = Caller.command_line()
@@ -56,19 +93,22 @@ def make_jobs(database: Database) -> list[Job]:
         page, units = _busy_units(session)
         targets = session.execute(select(col(Target.code)).order_by(col(Target.id))).scalars().all()
         bodies = list(_bodies(session, groups[0]))
-        searches = list(_searches(session, random))
-    targets = random.sample(targets, min(_MOST, len(targets)))
-    bodies = random.sample(bodies, min(_MOST_WRITES, len(bodies)))
-    pages = [_get(f"/api/v1/assignments?unit={unit}&limit={_PAGE}", reader) for unit in units]
-    ones = [_get(f"/api/v1/targets/{code}", reader) for code in targets]
-    posts = [_post("/api/v1/values", body, reporter) for body in bodies]
-    finds = [_get(path, reader) for path in searches]
-    return [
-        Job("J1", "assignments of one unit, page of 50", 0.08, pages, page),
-        Job("J2", "one target", 0.20, ones),
-        Job("J3", "post one value", 0.08, posts),
-        Job("J5", "search in one plan, 20 found", 0.05, finds, _FOUND),
+        finds = list(_searches(session, random))
+    pages = [Ask("/api/v1/assignments", {"unit": unit, "limit": _PAGE}) for unit in units]
+    chosen = random.sample(targets, min(_MOST, len(targets)))
+    ones = [Ask(f"/api/v1/targets/{code}", {"code": code}, queried=False) for code in chosen]
+    posts = random.sample(bodies, min(_MOST_WRITES, len(bodies)))
+    one_unit = "assignments of one unit, page of 50"
+    first = Job("J1", one_unit, pages, page, {1: 0.35, 16: 0.25}, {1: 900, 16: 900})
+    jobs = [
+        first,
+        Job("J2", "one target", ones, floors={1: 0.45, 16: 0.38}),
+        Job("J3", "post one value", posts, floors={1: 0.15, 16: 0.30}, rates={16: 2500}),
+        Job("J5", "search in one plan, 20 found", finds, _FOUND, {1: 0.25, 16: 0.20}),
+        Job("J1W", f"J1 while one client posts {POSTS_A_SECOND} values a second", pages, page, posts=posts),
+        Job("J304", "J1 with If-None-Match, nothing changed", pages, page, conditional=True),
     ]
+    return jobs, Keys(reader, reporter)
 
 
 def _busy_units(session: Session) -> tuple[int | None, Sequence[str]]:
@@ -81,18 +121,17 @@ def _busy_units(session: Session) -> tuple[int | None, Sequence[str]]:
     return (_PAGE, full) if full else (None, [unit for unit, _ in rows[:10]])
 
 
-def _searches(session: Session, random: Random) -> Iterator[str]:
+def _searches(session: Session, random: Random) -> Iterator[Ask]:
     """Plans with a piece of 2 to 4 characters that at least a page, and at most a third, of their targets have."""
-    statement = select(col(Plan.code), col(Target.search_text)).join(Target, col(Target.plan_id) == col(Plan.id))
-    statements: dict[str, list[str]] = {}
-    for plan, text in session.execute(statement.order_by(col(Target.id))):
-        statements.setdefault(plan, []).append(text)
-    for plan, texts in statements.items():
+    plans = session.execute(select(col(Plan.id), col(Plan.code)).order_by(col(Plan.id)).limit(_MOST // 10)).all()
+    for key, plan in plans:
+        statement = select(col(Target.search_text)).where(col(Target.plan_id) == key).order_by(col(Target.id))
+        texts = session.execute(statement).scalars().all()
         holding = Counter(piece for text in texts for piece in _pieces(text))
         most = max(_FOUND, len(texts) // 3)
         fitting = sorted(piece for piece, number in holding.items() if _FOUND <= number <= most)
-        for piece in random.sample(fitting, min(len(fitting), _MOST // len(statements))):
-            yield f"/api/v1/targets?plan={plan}&q={quote(piece)}&limit={_FOUND}"
+        for piece in random.sample(fitting, min(len(fitting), _MOST // len(plans))):
+            yield Ask("/api/v1/targets", {"plan": plan, "q": piece, "limit": _FOUND})
 
 
 def _pieces(text: str) -> set[str]:
@@ -100,7 +139,7 @@ def _pieces(text: str) -> set[str]:
     return {piece for piece in pieces if piece.isalpha()}
 
 
-def _bodies(session: Session, group: int) -> Iterator[str]:
+def _bodies(session: Session, group: int) -> Iterator[Ask]:
     """A figure for each month, county and indicator of the targets that were given to a group of counties."""
     statement = (
         select(col(Indicator.code), col(Unit.code))
@@ -111,35 +150,10 @@ def _bodies(session: Session, group: int) -> Iterator[str]:
     )
     for indicator, unit in session.execute(statement):
         for month in range(1, 13):
-            start = json.dumps({"indicator": indicator, "unit": unit, "period": f"{YEAR}-{month:02}"})
-            yield f'{start[:-1]}, "value": {FIGURE.decode()}}}'
+            names = {"indicator": indicator, "unit": unit, "period": f"{YEAR}-{month:02}"}
+            yield Ask("/api/v1/values", names, writes=True)
 
 
-def _get(path: str, key: str) -> str:
-    return f"GET {path} HTTP/1.1\r\n{_head(key)}\r\n"
-
-
-def _post(path: str, body: str, key: str) -> str:
-    described = f"Content-Type: application/json\r\nContent-Length: {len(body.encode())}\r\n"
-    return f"POST {path} HTTP/1.1\r\n{_head(key)}{described}\r\n{body}"
-
-
-def _head(key: str) -> str:
-    return f"Host: 127.0.0.1\r\nAccept: application/json\r\nAuthorization: Bearer {key}\r\n"
-
-
-def fetch_answer(connection: http.client.HTTPConnection, job: Job, request: str) -> Answer:
-    """What the service answers for a request. Raises RuntimeError for an error, or another number of items."""
-    head, _, body = request.partition("\r\n\r\n")
-    line, *headers = head.split("\r\n")
-    method, url, _ = line.split(" ")
-    sent = body.replace(FIGURE.decode(), "99999.999999").encode() if body else None
-    connection.request(method, url, sent, dict(header.split(": ", 1) for header in headers[1:]))
-    response = connection.getresponse()
-    content = response.read()
-    if response.status >= 300:
-        raise RuntimeError(f"{method} {url} was answered {response.status}: {content.decode(errors='replace')}")
-    if job.items is not None and len(json.loads(content)["items"]) != job.items:
-        raise RuntimeError(f"{method} {url} was answered with another number of items than {job.items}")
-    path, _, query = url.partition("?")
-    return Answer(method, path, query, response.status, base64.b64encode(content).decode())
+def as_body(names: Mapping[str, Any]) -> str:
+    """What a post names as JSON, with a figure that is another one each time it is sent."""
+    return f'{json.dumps(names)[:-1]}, "value": {FIGURE.decode()}}}'

@@ -1,26 +1,29 @@
 """The load generator, a process of its own: `python -m bench.load` reads a `Task` as JSON and writes a `Result`.
 
 It keeps some connections open, and on each sends the next request as soon as the last one is answered. Requests are
-bytes made beforehand and answers are only measured, not parsed, so that the server and not this process is the limit.
+bytes made beforehand, answers are counted and not parsed, and nothing but `poll` stands between the sockets and this
+loop, so that the server and not this process is the limit.
 Only this machine is ever asked, for a bounded time and with a bounded number of requests.
 """
 
-import asyncio
 import json
-import os
 import re
+import select
+import socket
 import sys
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import cast
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field
 
-import uvloop
+from bench.machine import cpu_seconds
 
 FIGURE = b"@@@@@@@@@@@@"  # in a request, stands for a figure of as many characters, another one each time
 _MOST_REQUESTS = 1_000_000
 _DRAIN_SECONDS = 30
+_MOST_BYTES = 1 << 18  # taken from a connection at once
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,164 +32,219 @@ class Task:
 
     port: int
     server: int  # its process id, to read what CPU time it takes
+    database: int | None  # that of its database, where that is a process
     requests: list[str]
     connections: int
     seconds: float
     warm_up: float
     first: int  # which request, and which figure, to begin with
+    status: str = "2"  # how the status of each answer must begin
+    posts: list[str] = field(default_factory=list)  # sent beside the others, one after another
+    posts_a_second: float = 0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured. `sent` counts every request that was answered, those of the warm-up too."""
+    """What was measured. `sent` and `posted` count all that was answered, in the warm-up too."""
 
     sent: int
+    posted: int
     seconds: float
     latencies: list[float]
     server_cpu: float | None
+    database_cpu: float | None
     own_cpu: float
 
 
 class LoadError(RuntimeError):
-    """An answer that is no success: a fast error is no result."""
+    """An answer that is not the one expected: a fast error is no result."""
+
+
+class Connection:
+    """One kept-alive connection."""
+
+    _buffer = bytearray(_MOST_BYTES)  # of all: what is in it is looked at before the next one's answer
+
+    def __init__(self, port: int, status: str) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent_at = 0.0
+        self._status = status.encode()
+        self._begun = b""  # a head that has not come whole
+        self._left = 0  # bytes of the answer that have not come; -1 before its head, -2 where chunks follow
+
+    def send(self, request: bytes) -> None:
+        """Send a request; the last one is answered."""
+        self._begun, self._left = b"", -1
+        self.sent_at = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> bool:
+        """Take what has come, and say whether the answer is whole. Raises LoadError."""
+        buffer = self._buffer
+        count = self.socket.recv_into(buffer)
+        if not count:
+            raise LoadError("the server closed the connection")
+        if self._left > 0:
+            self._left -= count
+        elif self._left == -1:
+            if self._begun or buffer.find(b"\r\n\r\n", 0, count) < 0:
+                self._begun += buffer[:count]
+                if b"\r\n\r\n" not in self._begun:
+                    return False
+                self._left = self._left_after(self._begun, len(self._begun))
+            else:
+                self._left = self._left_after(buffer, count)
+        if self._left == -2:  # the server sends the last chunk by itself, or at the end of what it sends
+            return buffer[:count].endswith(b"0\r\n\r\n")
+        return self._left == 0
+
+    def _left_after(self, received: bytes | bytearray, count: int) -> int:
+        """How much of an answer is to come yet, of which the head and perhaps more is there."""
+        end = received.find(b"\r\n\r\n") + 4
+        if not received.startswith(self._status, 9):
+            raise LoadError(received[:count].decode(errors="replace")[:4000])
+        if received.startswith(b"304", 9):
+            return end - count
+        length = _LENGTH.search(received, 0, end)
+        if length is not None:
+            return end + int(length[1]) - count
+        if _CHUNKED.search(received, 0, end) is None:
+            raise LoadError(f"an answer without a length: {received[:end].decode(errors='replace')}")
+        return -2
 
 
 class Load:
-    """One task under way, shared by its connections."""
+    """One task under way."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.requests = [request.encode() for request in task.requests]
-        self.latencies: list[float] = []
-        self.sent = 0
-        self.began = self.ends = 0.0
-        self.over = asyncio.get_running_loop().create_future()
-        self.open = 0
-        self._numbers = iter(range(task.first, task.first + _MOST_REQUESTS))
+        self._requests = self._drawn(task.requests, task.first)
+        self._posts = self._drawn(task.posts, task.first)
+        self._latencies: list[float] = []
+        self._sent = self._posted = 0
+        self._spent: list[tuple[float | None, float | None, float]] = []  # CPU time, at the begin and at the end
 
-    def next_request(self) -> bytes | None:
-        """What to send next; None when the time is over."""
-        number = next(self._numbers, None) if time.perf_counter() < self.ends else None
-        if number is None:
-            return None
-        request = self.requests[number % len(self.requests)]
-        return request.replace(FIGURE, b"%.6f" % (10_000 + number / 1e6)) if FIGURE in request else request
+    @staticmethod
+    def _drawn(texts: list[str], first: int) -> Iterator[bytes]:
+        """Requests by turns, each figure another one."""
+        requests = [text.encode() for text in texts]
+        for number in range(first, first + _MOST_REQUESTS):
+            request = requests[number % len(requests)]
+            yield request.replace(FIGURE, b"%.6f" % (10_000 + number / 1e6)) if FIGURE in request else request
 
-    async def run(self) -> Result:
-        """Send requests until the time is over and the last answer is there."""
-        loop, task = asyncio.get_running_loop(), self.task
-        self.began = time.perf_counter() + task.warm_up
-        self.ends = self.began + task.seconds
-        self.open = task.connections
-        for _ in range(task.connections):
-            await loop.create_connection(lambda: Connection(self), "127.0.0.1", task.port)
-        async with asyncio.timeout(task.warm_up + task.seconds + _DRAIN_SECONDS):
-            (server_cpu, own_cpu), _ = await asyncio.gather(self._measure_cpu(), self.over)
-        return Result(self.sent, task.seconds, self.latencies, server_cpu, own_cpu)
+    def run(self) -> Result:
+        """Send requests until the time is over and the last answer is there. Raises LoadError."""
+        with ExitStack() as stack:
+            return self._run(stack)
 
-    async def _measure_cpu(self) -> tuple[float | None, float]:
-        """The CPU time that the server and this process take between warm-up and end."""
-        await asyncio.sleep(self.began - time.perf_counter())
-        server, own = cpu_seconds(self.task.server), time.process_time()
-        await asyncio.sleep(self.ends - time.perf_counter())
-        server_after = cpu_seconds(self.task.server)
-        spent = server_after - server if server is not None and server_after is not None else None
-        return spent, time.process_time() - own
+    def _run(self, stack: ExitStack) -> Result:
+        task = self.task
+        began = time.perf_counter() + task.warm_up
+        ends = began + task.seconds
+        milestones = [began, ends, ends + _DRAIN_SECONDS]
+        poster = Poster(self._posts, task, self._connect(stack)) if task.posts else None
+        busy = {one.socket.fileno(): one for one in (self._connect(stack) for _ in range(task.connections))}
+        for connection in busy.values():
+            connection.send(next(self._requests))
+        polled = select.poll()
+        for number in (*busy, *([poster.number] if poster is not None else [])):
+            polled.register(number, select.POLLIN)
+        while busy:
+            now = time.perf_counter()
+            if now >= milestones[0]:
+                del milestones[0]
+                self._note_cpu(over=not milestones)
+                continue
+            due = min(milestones[0], poster.turn(now)) if poster is not None and now < ends else milestones[0]
+            for number, _ in polled.poll(max(1.0, (due - now) * 1000)):
+                if poster is not None and number == poster.number:
+                    poster.take()
+                elif busy[number].receive() and not self._go_on(busy[number], began, ends):
+                    polled.unregister(number)
+                    del busy[number]
+        if len(milestones) > 1:
+            self._note_cpu(over=False)
+        return self._result(poster.finish() if poster is not None else 0)
 
-    def note_answer(self, sent_at: float) -> None:
-        """Count an answer; it is measured if it came after the warm-up and before the end."""
+    def _connect(self, stack: ExitStack) -> Connection:
+        connection = Connection(self.task.port, self.task.status)
+        stack.enter_context(closing(connection.socket))
+        return connection
+
+    def _go_on(self, connection: Connection, began: float, ends: float) -> bool:
+        """Note an answer, if it came in time, and send the next request; False when the time is over."""
         now = time.perf_counter()
-        self.sent += 1
-        if self.began <= now <= self.ends:
-            self.latencies.append(now - sent_at)
+        self._sent += 1
+        if began <= now <= ends:
+            self._latencies.append(now - connection.sent_at)
+        if now >= ends:
+            return False
+        connection.send(next(self._requests))
+        return True
 
-    def note_end(self, error: Exception | None) -> None:
-        """A connection has no more to do, or failed."""
-        self.open -= 1
-        if self.over.done():
-            return
-        if error is not None:
-            self.over.set_exception(error)
-        elif self.open == 0:
-            self.over.set_result(None)
+    def _note_cpu(self, *, over: bool) -> None:
+        """Note what was taken until now. Raises LoadError where the time for the last answers is over as well."""
+        if over:
+            raise LoadError(f"some requests were not answered in {_DRAIN_SECONDS} s")
+        database = self.task.database
+        of_database = cpu_seconds(database) if database is not None else None
+        self._spent.append((cpu_seconds(self.task.server), of_database, time.process_time()))
 
-
-class Connection(asyncio.Protocol):
-    """One kept-alive connection that sends a request as soon as the last one is answered."""
-
-    def __init__(self, load: Load) -> None:
-        self.load = load
-        self.received = b""
-        self.expected = 0
-        self.sent_at = 0.0
-        self.busy = True
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self.transport = cast("asyncio.Transport", transport)
-        self._send()
-
-    def _send(self) -> None:
-        request = self.load.next_request()
-        if request is None:
-            self._end(None)
-            return
-        self.received, self.expected = b"", 0
-        self.sent_at = time.perf_counter()
-        self.transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        """Take a part of an answer; most come in one."""
-        self.received += data
-        if not self.expected:
-            self.expected = whole_length(self.received)
-        if not self.expected or len(self.received) < self.expected:
-            return
-        if self.received[9:10] != b"2":
-            self._end(LoadError(self.received.decode(errors="replace")[:4000]))
-            return
-        self.load.note_answer(self.sent_at)
-        self._send()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The server closed: an error, unless all is done."""
-        if self.busy:
-            self._end(LoadError(f"the server closed the connection: {exc}"))
-
-    def _end(self, error: Exception | None) -> None:
-        self.busy = False
-        self.transport.close()
-        self.load.note_end(error)
+    def _result(self, posted: int) -> Result:
+        before, after = self._spent
+        server, database, own = (
+            end - begin if begin is not None and end is not None else None
+            for begin, end in zip(before, after, strict=True)
+        )
+        assert own is not None
+        return Result(self._sent, posted, self.task.seconds, self._latencies, server, database, own)
 
 
-def whole_length(received: bytes) -> int:
-    """How long an answer is with its head, as soon as the head is there; 0 before. Raises LoadError."""
-    end = received.find(b"\r\n\r\n")
-    if end < 0:
-        return 0
-    length = _LENGTH.search(received, 0, end)
-    if length is None:
-        raise LoadError(f"an answer without Content-Length: {received[:end].decode(errors='replace')}")
-    return end + 4 + int(length[1])
+class Poster:
+    """A client that posts at a steady pace on a connection of its own, as long as answers come in time."""
+
+    def __init__(self, posts: Iterator[bytes], task: Task, connection: Connection) -> None:
+        self._posts = posts
+        self._every = 1 / task.posts_a_second
+        self._connection = connection
+        self._due = time.perf_counter()
+        self._waiting = False
+        self._posted = 0
+        self.number = self._connection.socket.fileno()
+
+    def turn(self, now: float) -> float:
+        """Post if it is time, and say when to be asked again."""
+        if self._waiting:
+            return now + self._every
+        if now >= self._due:
+            self._connection.send(next(self._posts))
+            self._waiting = True
+            self._due += self._every
+        return self._due
+
+    def take(self) -> None:
+        """Take what has come of an answer."""
+        if self._connection.receive():
+            self._waiting = False
+            self._posted += 1
+
+    def finish(self) -> int:
+        """Wait for the last answer; how many were posted."""
+        self._connection.socket.settimeout(_DRAIN_SECONDS)
+        while self._waiting:
+            self.take()
+        return self._posted
 
 
-def cpu_seconds(pid: int) -> float | None:
-    """The CPU time a process has taken, all its threads together; None where the system does not tell."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()  # a name in parentheses may hold anything
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-async def _main() -> None:
-    result = await Load(Task(**json.load(sys.stdin))).run()
+def main() -> None:
+    """Do the task of the standard input."""
+    result = Load(Task(**json.load(sys.stdin))).run()
     json.dump(asdict(result), sys.stdout)
 
 
 if __name__ == "__main__":
     try:
-        uvloop.run(_main())
+        main()
     except LoadError as error:
         sys.exit(str(error))

@@ -1,32 +1,30 @@
-"""Rounds of measurements: a slice of time on the service, a slice on the bare application, and again."""
+"""Rounds of measurements: a slice of time for each contestant, one after another, and again."""
 
-import http.client
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median, quantiles
-from typing import Any
 
 from sqlalchemy import func, select
 
 from app.db import Database
-from app.tables import ValueRevision
-from bench.baseline import ANSWERS, write_answers
-from bench.jobs import Job, fetch_answer
+from app.tables import Value, ValueRevision
+from bench.contestants import BARE, SERVICE, Contestant, Lineup, Progress
+from bench.engine import EngineAlone
+from bench.jobs import POSTS_A_SECOND, Job
 from bench.load import Result, Task
-from bench.servers import BASELINE, SERVICE, Server, running
-from bench.stores import CACHE, ROOT
+from bench.stores import ROOT, Store
 
 _WARM_UP = 0.4
 _SLACK_SECONDS = 120  # beyond a slice's own time, before a load generator is given up
+_ALONE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one server did in the slices of one job at one number of connections."""
+    """What one contestant did in the slices of one job at one number of connections."""
 
     results: list[Result] = field(default_factory=list)
 
@@ -36,21 +34,20 @@ class Side:
         return [len(result.latencies) / result.seconds for result in self.results]
 
     @property
-    def rate(self) -> float:
-        """The median slice's requests a second."""
-        return median(self.rates)
+    def spread(self) -> float:
+        """How much faster the best slice was than the worst, as a part."""
+        return max(self.rates) / min(self.rates) - 1
 
     def percentile(self, percent: int) -> float:
         """A percentile of the latency over all slices, in milliseconds."""
         latencies = [latency for result in self.results for latency in result.latencies]
         return quantiles(latencies, n=100)[percent - 1] * 1000
 
-    @property
-    def cpu(self) -> float | None:
-        """CPU time of the server's process for one request, in milliseconds; None where the system does not tell."""
-        spent = [result.server_cpu for result in self.results if result.server_cpu is not None]
+    def cpu(self, of: str) -> float | None:
+        """CPU time for one request, in milliseconds, of `server` or `database`; None where it is not told."""
+        spent = [getattr(result, f"{of}_cpu") for result in self.results]
         count = sum(len(result.latencies) for result in self.results)
-        return sum(spent) / count * 1000 if len(spent) == len(self.results) else None
+        return sum(spent) / count * 1000 if None not in spent else None
 
     @property
     def generator(self) -> float:
@@ -60,90 +57,90 @@ class Side:
 
 @dataclass(frozen=True)
 class Measured:
-    """One job at one number of connections."""
+    """One job at one number of connections; `alone` is what the engine needs without a server, in seconds."""
 
     job: Job
     connections: int
-    service: Side = field(default_factory=Side)
-    baseline: Side = field(default_factory=Side)
+    sides: dict[str, Side]
+    alone: dict[str, list[float]] = field(default_factory=dict)
 
-    @property
-    def ratio(self) -> float:
-        """The service's rate as part of the bare application's: of each pair of slices, and of these the median."""
-        pairs = zip(self.service.rates, self.baseline.rates, strict=True)
-        return median(service / baseline for service, baseline in pairs)
+    def ratio(self, name: str) -> float:
+        """A contestant's rate as part of the bare application's: in each round, and of these the median."""
+        pairs = zip(self.sides[name].rates, self.sides[BARE].rates, strict=True)
+        return median(rate / limit for rate, limit in pairs)
 
 
 @dataclass(frozen=True)
 class Slices:
-    """How many slices of time each cell of the table has on either server, and how many seconds each is."""
+    """How many slices of time each cell of the table has for each contestant, and how many seconds each is."""
 
     rounds: int
     seconds: float
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The two servers, and how many bytes a job's answers have."""
-
-    service: Server
-    baseline: Server
-    bytes: dict[str, int]
-
-
-@contextmanager
-def running_pair(url: str, jobs: Sequence[Job], progress: Callable[..., Iterable[Any]]) -> Iterator[Pair]:
-    """The service on a database, and the bare application with what the service answers to every reading request."""
-    path = CACHE / "answers.json"
-    answers, sizes = [], {}
-    with ExitStack() as stack:
-        service = stack.enter_context(running(SERVICE, url))
-        connection = stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)))
-        for job in jobs:
-            asked = job.requests[:1] if job.writes else job.requests
-            found = [fetch_answer(connection, job, request) for request in progress(asked, job.name, len(asked))]
-            sizes[job.name] = round(sum(len(answer.content) for answer in found) / len(found))
-            answers += found
-        connection.close()
-        write_answers(path, answers)
-        baseline = stack.enter_context(running(BASELINE, url, **{ANSWERS: str(path)}))
-        yield Pair(service, baseline, sizes)
-
-
 def measure(
-    pair: Pair,
+    lineup: Lineup,
+    store: Store,
     database: Database,
     jobs: Sequence[Job],
     connections: Sequence[int],
     wanted: Slices,
-    progress: Callable[..., Iterable[Any]],
+    progress: Progress,
 ) -> list[Measured]:
     """All jobs at all numbers of connections, round after round, so that a slow minute meets all of them.
 
-    Raises RuntimeError for an answer that is no success, and where a posted value was not written.
+    Raises RuntimeError for an answer that is not the expected one, and where a posted value was not written.
     """
-    table = [Measured(job, number) for job in jobs for number in connections]
-    sent = 0
-    revisions = _count_revisions(database)
-    slices = [measured for _ in range(wanted.rounds) for measured in table]
-    for measured in progress(slices, "Measuring", len(slices)):
-        for server, side in ((pair.service, measured.service), (pair.baseline, measured.baseline)):
-            task = Task(
-                server.port, server.pid, measured.job.requests, measured.connections, wanted.seconds, _WARM_UP, sent
-            )
-            result = _run(task)
-            side.results.append(result)
-            if server is pair.service and measured.job.writes:
-                sent += result.sent
-    written = _count_revisions(database) - revisions
+    table = [_cell(job, number, lineup) for job in jobs for number in _numbers(job, connections)]
+    versions = _count_versions(database)
+    with EngineAlone(store) as engine:
+        slices = [measured for _ in range(wanted.rounds) for measured in table]
+        for measured in progress(slices, "Measuring", len(slices)):
+            for contestant in lineup.contestants:
+                if contestant.name in measured.sides:
+                    result = _run(_task(contestant, store, measured, wanted))
+                    measured.sides[contestant.name].results.append(result)
+                    contestant.written.append(result.posted + (result.sent if measured.job.writes else 0))
+            for what, seconds in engine.measure(measured.job, _ALONE_SECONDS).items():
+                measured.alone.setdefault(what, []).extend(seconds)
+    sent = sum(next(one.written for one in lineup.contestants if one.name == SERVICE))
+    written = _count_versions(database) - versions
     if written != sent:
         raise RuntimeError(f"{sent} values were posted and answered, but {written} versions of values were written")
     return table
 
 
-def _count_revisions(database: Database) -> int:
+def _cell(job: Job, connections: int, lineup: Lineup) -> Measured:
+    return Measured(job, connections, {one.name: Side() for one in lineup.contestants if one.plays(job)})
+
+
+def _numbers(job: Job, connections: Iterable[int]) -> list[int]:
+    """How many connections a job is run with; one reader beside the one who posts shows nothing new."""
+    return [max(connections)] if job.posts else list(connections)
+
+
+def _task(contestant: Contestant, store: Store, measured: Measured, wanted: Slices) -> Task:
+    job, server = measured.job, contestant.server
+    return Task(
+        server.port,
+        server.pid,
+        store.process,
+        contestant.requests(job),
+        measured.connections,
+        wanted.seconds,
+        _WARM_UP,
+        sum(contestant.written),
+        status="304" if job.conditional else "2",
+        posts=contestant.texts(job, job.posts),
+        posts_a_second=POSTS_A_SECOND,
+    )
+
+
+def _count_versions(database: Database) -> int:
+    """How many versions of values there are, in force or not."""
     with database.reading() as session:
-        return int(session.execute(select(func.count()).select_from(ValueRevision)).scalar_one())
+        counts = [session.execute(select(func.count()).select_from(table)) for table in (Value, ValueRevision)]
+        return sum(int(count.scalar_one()) for count in counts)
 
 
 def _run(task: Task) -> Result:

@@ -1,52 +1,51 @@
-"""The two servers of a run: the service, and the bare application beside it."""
+"""Servers of a run: each a process of its own, started and stopped, and asked only on this machine."""
 
+import http.client
 import os
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from bench.machine import memory
 from bench.stores import CACHE, ROOT
 
-_START_SECONDS = 30
+_START_SECONDS = 60
 _STOP_SECONDS = 15
-SERVICE = "from app.cli import main; main()"
-BASELINE = "from bench.baseline import main; main()"
+_OFTEN = 0.005
 
 
 @dataclass(frozen=True)
 class Server:
     """A server that runs."""
 
+    name: str
     port: int
     pid: int
+    start_seconds: float  # until it answered the first request
+    idle: int | None  # bytes of memory it then had
 
 
 @contextmanager
-def running(program: str, database_url: str, **environment: str) -> Iterator[Server]:
-    """Start one of the programs above on a free port, as `zeren serve` with its defaults, and stop it at the end.
+def running(name: str, command: Callable[[int], Sequence[str]], **environment: str) -> Iterator[Server]:
+    """Start a server with the command for a free port, and stop it at the end.
 
     Its log goes to a file, as that of a service in use does.
     """
     port = _free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ZEREN_")}
-    log = CACHE / f"{'service' if program is SERVICE else 'baseline'}.log"
+    log = CACHE / f"{name}.log"
     with log.open("wb") as out:
+        began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-c", program, "serve", "--port", str(port)],
-            env=kept | {"ZEREN_DATABASE_URL": database_url} | environment,
-            cwd=ROOT,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
+            command(port), env=kept | environment, cwd=ROOT, stdout=out, stderr=out, start_new_session=True
         )
         try:
-            _wait_until_listening(process, port, log)
-            yield Server(port, process.pid)
+            if not _wait_until_answering(process, port):
+                raise RuntimeError(f"{name} did not start:\n{log.read_text(errors='replace')[-4000:]}")
+            yield Server(name, port, process.pid, time.perf_counter() - began, memory(process.pid))
         finally:
             _stop(process)
 
@@ -57,14 +56,18 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    """Raises RuntimeError, with what the server said, where it does not come up."""
+def _wait_until_answering(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Whether it came up; what it answers to `/livez` does not matter."""
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"a server did not start:\n{log.read_text(errors='replace')[-4000:]}")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/livez")
+            connection.getresponse().read()
+            return True
+        connection.close()
+        time.sleep(_OFTEN)
+    return False
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

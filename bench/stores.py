@@ -1,37 +1,56 @@
-"""The database of a run: on SQLite a copy of one that was made once, on PostgreSQL a new one on a server of its own."""
+"""The databases of a run: copies of one that is made once for each size, engine and shape of the tables, and kept."""
 
 import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from psycopg import sql
-from sqlalchemy import Connection, Table, func, literal, select, text
+from sqlalchemy import func, select, text
 
-from app.columns import UtcTime
 from app.db import Database
-from app.history import FOREVER, VERSIONED
-from app.migrating import migrate
 from app.tables import Assignment, Indicator, Plan, Target, Unit, Value
-from bench.data import VALUE_TABLES, Maker, Size
-from bench.rows import AT, Row
+from app.targets.documents import rebuild
+from bench.data import Size
+from bench.filling import Progress, fill
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / "build" / "bench"
-_BATCH = 10_000
-Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
+_MADE_OF = ("filling.py", "data.py", "rows.py", "words.py")
+_FINISHED_BY = ("app/derived.py", "app/targets/documents.py", "app/targets/schemas.py", "app/targets/views.py")
+
+
+class Store(Protocol):
+    """What the databases of a run are kept in."""
+
+    url: str  # of the one that the service writes to
+    process: int | None  # the engine's own, where it has one
+
+    def copied(self, name: str) -> AbstractContextManager[str]:
+        """The URL of one more copy, as it was before the run; gone when the block ends."""
 
 
 @contextmanager
-def opened_store(engine: str, size: Size, progress: Progress) -> Iterator[str]:
-    """The URL of a migrated and filled database that a run may write to; it is gone when the block ends."""
+def opened_store(engine: str, size: Size, progress: Progress) -> Iterator[Store]:
+    """Migrated and filled databases that a run may write to; they are gone when the block ends."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (_sqlite if engine == "sqlite" else _postgresql)(size, progress) as url:
-        yield url
+    if engine == "sqlite":
+        with _sqlite(size, progress) as store:
+            yield store
+    else:
+        from bench.clusters import opened_cluster
+
+        with opened_cluster(size, progress) as store:
+            yield store
+
+
+def finish(database: Database) -> None:
+    """Make anew what the service keeps beside the rows; the rows were not written by its own functions."""
+    with database.writing() as session:
+        rebuild(session)
 
 
 def engine_version(database: Database) -> str:
@@ -51,106 +70,82 @@ def count_rows(database: Database) -> dict[str, int]:
         }
 
 
+class SqliteStore:
+    """Files in a folder of the run."""
+
+    process: int | None = None
+
+    def __init__(self, kept: Path, folder: Path) -> None:
+        self._kept, self._folder = kept, folder
+        self.url = self._copy("service")
+
+    def _copy(self, name: str) -> str:
+        copy = self._folder / name / "bench.db"
+        copy.parent.mkdir(parents=True)
+        shutil.copyfile(self._kept, copy)
+        return f"sqlite:///{copy}"
+
+    @contextmanager
+    def copied(self, name: str) -> Iterator[str]:
+        """The URL of one more copy; gone when the block ends."""
+        try:
+            yield self._copy(name)
+        finally:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+
+
 @contextmanager
-def _sqlite(size: Size, progress: Progress) -> Iterator[str]:
-    kept = CACHE / f"{size.name}-{_fingerprint()}.db"
-    if not kept.exists():
-        for older in CACHE.glob(f"{size.name}-*.db"):
-            older.unlink()
-        unfinished = kept.with_suffix(f".{os.getpid()}.tmp")
-        _fill(f"sqlite:///{unfinished}", size, progress)
-        unfinished.rename(kept)
-    copy = CACHE / f"run-{os.getpid()}.db"
+def _sqlite(size: Size, progress: Progress) -> Iterator[SqliteStore]:
+    kept = CACHE / f"sqlite-{size.name}-{fingerprint()}.db"
+    folder = CACHE / f"run-{os.getpid()}"
+    folder.mkdir()
     try:
-        shutil.copyfile(kept, copy)
-        yield f"sqlite:///{copy}"
+        if not kept.exists():
+            forget_older("sqlite", size)
+            made = folder / "made.db"
+            fill(f"sqlite:///{made}", size, progress)
+            made.rename(kept)
+        if not is_finished(kept):
+            with closing(Database(f"sqlite:///{kept}")) as database:
+                finish(database)
+            note_finished(kept)
+        yield SqliteStore(kept, folder)
     finally:
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{copy}{ending}").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _postgresql(size: Size, progress: Progress) -> Iterator[str]:
-    """A durable server that lives as long as the run; what an autovacuum would have done by then is done at once."""
-    from tests.postgres import create_database, running_postgres
-
-    with running_postgres(durable=True) as server:
-        url = create_database(server, "bench")
-        _fill(url, size, progress)
-        database = Database(url)
-        with closing(database), database.writer.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
-        yield url
+def forget_older(engine: str, size: Size) -> None:
+    """Remove what was kept for a shape that the tables have no more."""
+    for older in CACHE.glob(f"{engine}-{size.name}-*"):
+        if older.is_dir():
+            shutil.rmtree(older)
+        else:
+            older.unlink()
 
 
-def _fingerprint() -> str:
+def fingerprint() -> str:
     """A word for what a database is made of: another shape or other rows give another word."""
-    sources = [*Path(__file__).parent.glob("*.py"), *(ROOT / "migrations" / "versions").glob("*.py")]
-    made_of = {Path(__file__).name, "data.py", "rows.py", "words.py"}
+    made_of = [Path(__file__).parent / name for name in _MADE_OF]
+    return _digest([*made_of, *(ROOT / "migrations" / "versions").glob("*.py"), ROOT / "app" / "columns.py"])
+
+
+def is_finished(kept: Path) -> bool:
+    """Whether `finish` has been over a kept database, as the code now is."""
+    stamp = kept.with_suffix(".finished")
+    return stamp.exists() and stamp.read_text() == _finishers()
+
+
+def note_finished(kept: Path) -> None:
+    """Note that it has."""
+    kept.with_suffix(".finished").write_text(_finishers())
+
+
+def _finishers() -> str:
+    return _digest([ROOT / name for name in _FINISHED_BY])
+
+
+def _digest(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted([*sources, ROOT / "app" / "columns.py"]):
-        if path.parent != Path(__file__).parent or path.name in made_of:
-            digest.update(path.read_bytes())
+    for path in sorted(paths):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _fill(url: str, size: Size, progress: Progress) -> None:
-    database = Database(url)
-    with closing(database):
-        migrate(database)
-        maker = Maker(size)
-        with database.writer.begin() as connection:
-            tables = maker.tables()
-            for table, rows in progress(tables.items(), "Plans, units, targets", len(tables)):
-                _insert(connection, table.__table__, rows)
-            waiting: list[list[Row]] = [[] for _ in VALUE_TABLES]
-            for made in progress(maker.values(), "Values", maker.indicators):
-                for rows, more in zip(waiting, made, strict=True):
-                    rows.extend(more)
-                if len(waiting[0]) >= _BATCH:
-                    _insert_values(connection, waiting)
-            _insert_values(connection, waiting)
-            _begin_histories(connection)
-            if connection.dialect.name == "postgresql":
-                _number_on(connection, [table.__table__ for table in tables])
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as raw:
-            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _insert_values(connection: Connection, waiting: Sequence[list[Row]]) -> None:
-    for table, rows in zip(VALUE_TABLES, waiting, strict=True):
-        _insert(connection, table.__table__, rows)  # type: ignore[attr-defined]
-        rows.clear()
-
-
-def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows, which all name the same columns; the others keep their defaults."""
-    if not rows:
-        return
-    if connection.dialect.name == "sqlite":
-        connection.execute(table.insert(), list(rows))
-        return
-    columns = list(rows[0])
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    copy = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
-    with connection.connection.cursor() as cursor, cursor.copy(copy) as out:  # type: ignore[attr-defined]
-        for row in rows:
-            out.write_row([row[name] for name in columns])
-
-
-def _begin_histories(connection: Connection) -> None:
-    """Let the history of every row begin, as if the service had written it."""
-    since, forever = literal(AT, UtcTime()), literal(FOREVER, UtcTime())
-    for model, history in VERSIONED.items():
-        columns = list(model.__table__.columns)
-        names = [*(column.name for column in columns), "from_at", "until_at"]
-        connection.execute(history.insert().from_select(names, select(*columns, since, forever)))
-
-
-def _number_on(connection: Connection, tables: Iterable[Table]) -> None:
-    """Let the sequences go on after the keys that were given here."""
-    for table in tables:
-        if "id" in table.columns:
-            sequence = func.pg_get_serial_sequence(table.name, "id")
-            connection.execute(select(func.setval(sequence, func.max(table.c.id))))

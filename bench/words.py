@@ -3,11 +3,22 @@
 The cities do not exist, so that no figure here can be taken for that of a real government.
 """
 
+from itertools import islice
 from random import Random
 
-CITIES = [
+_CITIES = [
     ("yunze", "云泽"), ("qinglan", "青岚"), ("hanxing", "汉兴"), ("nanlu", "南麓"), ("qingxi", "清溪"),
     ("changle", "长乐"), ("andu", "安渡"), ("fenghe", "丰河"), ("ningchuan", "宁川"), ("taiping", "泰坪"),
+]  # fmt: skip
+
+# what the names of more cities are made of
+_FIRST = [
+    ("dai", "黛"), ("heng", "珩"), ("ji", "霁"), ("lang", "琅"), ("ling", "翎"), ("mu", "暮"), ("ran", "苒"),
+    ("sheng", "笙"), ("xiao", "霄"), ("xiu", "岫"),
+]  # fmt: skip
+_SECOND = [
+    ("chuan", "川"), ("feng", "峰"), ("gang", "港"), ("hu", "湖"), ("lin", "林"), ("pu", "浦"), ("shan", "山"),
+    ("yang", "阳"), ("zhou", "州"),
 ]  # fmt: skip
 
 COUNTIES = [
@@ -96,6 +107,12 @@ _MEASURED = [
     ("每千人口执业医师数", "人", "达到", "ge"),
     ("新建改建农村公路", "公里", "不少于", "ge"),
 ]
+
+
+def cities(count: int) -> list[tuple[str, str]]:
+    """Code and name of each of some cities, at most a hundred."""
+    more = ((first + second, head + tail) for first, head in _FIRST for second, tail in _SECOND)
+    return [*_CITIES[:count], *islice(more, max(0, count - len(_CITIES)))]
 
 
 def draw_statement(random: Random, clauses: list[str]) -> str:

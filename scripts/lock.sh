@@ -11,6 +11,7 @@ compile() { .venv/bin/uv pip compile "${options[@]}" "$@" >/dev/null; }
 
 compile pyproject.toml --output-file requirements.lock
 compile pyproject.toml --group dev --output-file requirements-dev.lock
+compile bench/peers/requirements.in --output-file bench/peers/requirements.lock
 .venv/bin/python - <<'PYTHON' | compile - --output-file requirements-build.lock
 import tomllib
 from pathlib import Path

@@ -1,0 +1,80 @@
+"""The hot store of a PostgreSQL database: asyncpg, which waits without a thread."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import SelectBase, make_url
+from sqlalchemy.exc import OperationalError
+
+from app.statements import prepared
+
+_LOST = (
+    *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
+    *(asyncpg.InterfaceError, OSError, TimeoutError),
+)
+# what only libpq knows in a URL; anything else that asyncpg does not know, it takes for a setting of the server
+_ONLY_LIBPQ = {
+    *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+    *("tcp_user_timeout", "gssencmode", "channel_binding", "require_auth", "fallback_application_name"),
+}
+# two snapshots in equal words see the same transactions, if it is one server: one that takes another's place may count
+# on from where that had told less
+_VERSION = "concat(pg_current_snapshot(), ' ', pg_postmaster_start_time())"
+
+
+class PostgresStore:
+    """What a hot path asks; see `app.hot.HotStore`."""
+
+    def __init__(self, url: str, pool_size: int) -> None:
+        self._url, self._pool_size = url, pool_size
+        self._opening: asyncio.Task[asyncpg.Pool] | None = None
+
+    async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
+        asked = prepared(statement, "asyncpg")
+        return asked.read(await self._run(asked.text, asked.arguments(parameters)))
+
+    async def fetch_versioned(self, statement: SelectBase, **parameters: Any) -> tuple[Sequence[Any], object]:
+        asked = prepared(statement, "asyncpg")
+        text = f"SELECT found.*, {_VERSION} FROM ({asked.text}) AS found"  # noqa: S608 - SQLAlchemy's words
+        rows = await self._run(text, asked.arguments(parameters))
+        return asked.read([row[:-1] for row in rows]), rows[0][-1] if rows else None
+
+    async def close(self) -> None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            with contextlib.suppress(*_LOST):
+                await (await opening).close()
+
+    async def _run(self, text: str, parameters: Sequence[Any]) -> list[Any]:
+        """Rows of the driver; asked once more where the connection was lost, since reading is harmless to repeat."""
+        with contextlib.suppress(*_LOST):
+            return await (await self._pool()).fetch(text, *parameters)  # type: ignore[no-any-return]
+        try:
+            return await (await self._pool()).fetch(text, *parameters)  # type: ignore[no-any-return]
+        except _LOST as error:
+            raise OperationalError(text, parameters, error, connection_invalidated=True) from error
+
+    async def _pool(self) -> asyncpg.Pool:
+        opening = self._opening
+        if opening is None or opening.get_loop() is not asyncio.get_running_loop() or _has_failed(opening):
+            opening = self._opening = asyncio.ensure_future(_open_pool(self._url, self._pool_size))
+        return await asyncio.shield(opening)  # others wait for it as well
+
+
+def _has_failed(opening: "asyncio.Task[asyncpg.Pool]") -> bool:
+    return opening.done() and (opening.cancelled() or opening.exception() is not None)
+
+
+async def _open_pool(url: str, pool_size: int) -> asyncpg.Pool:
+    """A pool for the URL of the other driver, which knows some words more."""
+    parts = make_url(url).set(drivername="postgresql")
+    seconds = float(str(parts.query.get("connect_timeout", 60)))
+    dsn = parts.difference_update_query(_ONLY_LIBPQ).render_as_string(hide_password=False)
+    return await asyncpg.create_pool(dsn, min_size=1, max_size=pool_size, timeout=seconds, reset=_nothing_to_reset)
+
+
+async def _nothing_to_reset(_connection: Any) -> None:
+    """Reads leave nothing behind in a connection, and having it forget that would take as long as the read."""
