@@ -7,13 +7,16 @@ write that was acknowledged, by whichever process or host, is never given.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from sys import getsizeof
+from typing import NamedTuple
 
 from starlette.responses import Response
 
 from app.etags import etag_listed
 
-_OVERHEAD = 1000  # bytes that an answer takes beside its body
+_OVERHEAD = 1000  # bytes that an answer takes beside what is in it
 _MOST_PART = 1 / 20  # of all room, for one answer
+Question = tuple[str | bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,12 @@ class Answer:
         return _Ready(200, self.headers, self.body)
 
 
+class _Kept(NamedTuple):
+    version: object
+    answer: Answer
+    size: int
+
+
 class _Ready(Response):
     """A response whose headers are made."""
 
@@ -53,28 +62,34 @@ class Answers:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._known: OrderedDict[object, tuple[object, Answer]] = OrderedDict()
+        self._known: OrderedDict[Question, _Kept] = OrderedDict()
 
-    def find(self, question: object, version: object) -> Answer | None:
+    def find(self, question: Question, version: object) -> Answer | None:
         """The answer to a question, if it was kept for this very version of the database."""
         found = self._known.get(question)
-        if found is None or found[0] != version:
+        if found is None or found.version != version:
             return None
         self._known.move_to_end(question)
-        return found[1]
+        return found.answer
 
-    def keep(self, question: object, version: object, answer: Answer) -> None:
+    def keep(self, question: Question, version: object, answer: Answer) -> None:
         """Keep an answer that was read when this was the version, or a later one."""
         self._forget(question)
-        size = len(answer.body) + _OVERHEAD
+        size = _size(question, answer)
         if size > self._most_bytes * _MOST_PART:
             return
-        self._known[question] = (version, answer)
+        self._known[question] = _Kept(version, answer, size)
         self._bytes += size
         while self._bytes > self._most_bytes:
             self._forget(next(iter(self._known)))
 
-    def _forget(self, question: object) -> None:
+    def _forget(self, question: Question) -> None:
         kept = self._known.pop(question, None)
         if kept is not None:
-            self._bytes -= len(kept[1].body) + _OVERHEAD
+            self._bytes -= kept.size
+
+
+def _size(question: Question, answer: Answer) -> int:
+    """How many bytes a question and its answer take; who asks decides how long the question is."""
+    headers = sum(len(name) + len(text) for name, text in answer.headers)
+    return len(answer.body) + headers + sum(map(getsizeof, question)) + _OVERHEAD

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
-from asgi_correlation_id import correlation_id
 from fastapi import Depends, Request
 from sqlalchemy import bindparam, select
 from sqlmodel import col
 
 from app.errors import Forbidden, Unauthenticated
 from app.hot import HotStore
+from app.request_ids import request_id
 from app.tables import Client, Key
 from app.types import Scope
 
@@ -90,7 +90,7 @@ async def authenticate(store: HotStore, authorization: str | None) -> tuple[Call
         raise _unauthenticated()
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise _unauthenticated()
-    caller = Caller(client_id, code, frozenset(map(Scope, scopes.split())), correlation_id.get() or "")
+    caller = Caller(client_id, code, frozenset(map(Scope, scopes.split())), request_id.get() or "")
     return caller, version
 
 

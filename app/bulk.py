@@ -6,6 +6,7 @@ Both go past the parts of SQLAlchemy that work row by row: for ten thousand rows
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -27,12 +28,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
-from app.statements import DIALECTS, prepared, run
+from app.statements import DIALECTS, Convert, Prepared, connection_of, prepared, run
 from app.tables import metadata
 
 _SQL_TYPES: dict[type, Any] = {int: BigInteger, str: Text}
 Key = tuple[Any, ...]
 Columns = Mapping[str, Sequence[Any]]
+_FIGURES = (int, Decimal)
 
 
 class KeySet:
@@ -67,15 +69,53 @@ def fetch_keyed(session: Session, build: Callable[[FromClause], Any], keyset: Ke
     """The rows of a statement that `build` makes of the table of keys; it is built once for each engine."""
     if not keys:
         return []
-    connection = session.connection()
+    asked, found = _run_keyed(session, build, keyset, keys)
+    return _read(asked, found.fetchall())
+
+
+def _read(asked: Prepared, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Rows of the driver with our types in them, column by column."""
+    if not rows or not asked.readers:
+        return list(rows)
+    columns: list[Any] = list(zip(*rows, strict=True))
+    for place, convert in asked.readers:
+        columns[place] = _converted(convert, columns[place])
+    return list(zip(*columns, strict=True))
+
+
+def _converted(convert: Convert, values: Sequence[Any]) -> list[Any]:
+    """Values of a column in another form; the days and times of many rows are few, unlike figures."""
+    if isinstance(values[0], _FIGURES):
+        return [convert(value) for value in values]
+    distinct = set(values)
+    done = {value: convert(value) for value in distinct}
+    return [done[value] for value in values]
+
+
+def run_keyed(session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]) -> None:
+    """Run a statement that `build` makes of the table of keys, and that has no rows to give."""
+    if keys:
+        _run_keyed(session, build, keyset, keys)
+
+
+def _run_keyed(
+    session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]
+) -> tuple[Prepared, Any]:
+    connection = connection_of(session)
     engine = connection.dialect.name
-    asked = prepared(_built(build, keyset, engine), engine)
-    return list(asked.read(run(connection, asked.text, asked.arguments(keyset.parameters(engine, keys))).fetchall()))
+    asked = _built(build, keyset, engine)
+    return asked, run(connection, asked.text, asked.arguments(keyset.parameters(engine, keys)))
 
 
 @functools.cache
-def _built(build: Callable[[FromClause], Any], keyset: KeySet, dialect: str) -> Any:
-    return build(keyset.table(dialect))
+def _built(build: Callable[[FromClause], Any], keyset: KeySet, engine: str) -> Prepared:
+    asked = prepared(build(keyset.table(engine)), engine)
+    return asked._replace(text=_in_binary(asked.text, engine))
+
+
+def _in_binary(text: str, engine: str) -> str:
+    """A statement whose lists travel in binary: as text, every quote in them would be escaped."""
+    return text.replace("%s", "%b") if engine == "postgresql" else text
 
 
 def insert_many(session: Session, table: type[SQLModel], columns: Columns) -> None:
@@ -104,14 +144,14 @@ def _write(
     values = {f"of_{name}": found for name, found in keys.items()} | dict(columns)
     if not values or not next(iter(values.values())):
         return
-    connection = session.connection()
+    connection = connection_of(session)
     engine = connection.dialect.name
     written = _compiled(metadata.tables[str(table.__tablename__)], tuple(keys), tuple(columns), rank, engine)
     if engine == "postgresql":
         run(connection, written.text, [list(values[name]) for name in written.order])
         return
     for name, bind in written.binders.items():
-        values[name] = _bound(bind, values[name])
+        values[name] = _converted(bind, values[name])
     rows = zip(*(values[name] for name in written.order), strict=True)
     run(connection, written.text, list(rows), many=True)
 
@@ -121,7 +161,7 @@ class _Written(NamedTuple):
 
     text: str
     order: list[str]
-    binders: Mapping[str, Callable[[Any], Any]]
+    binders: Mapping[str, Convert]
 
 
 def _insert(table: Table, given: Mapping[str, Any], engine: str) -> Any:
@@ -156,12 +196,4 @@ def _compiled(
     compiled = statement.compile(dialect=dialect)
     found = {name: kind.dialect_impl(dialect).bind_processor(dialect) for name, kind in types.items()}
     binders = {name: bind for name, bind in found.items() if bind is not None}
-    # lists travel in binary: as text, every quote in them would be escaped
-    text = str(compiled).replace("%s", "%b") if engine == "postgresql" else str(compiled)
-    return _Written(text, list(compiled.positiontup or ()), binders)
-
-
-def _bound(bind: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
-    """Values as the driver takes them; the days and times of many rows are few."""
-    done = {value: bind(value) for value in set(values)}
-    return [done[value] for value in values]
+    return _Written(_in_binary(str(compiled), engine), list(compiled.positiontup or ()), binders)

@@ -1,80 +1,45 @@
-"""The command `zeren`: serve, migrate, seed, import, values, key, openapi."""
+"""The command `zeren`: `serve`, and the others in `app.commands`, whose libraries a server has no use for."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Annotated, TypeVar
+import sys
+from multiprocessing import get_context
+from typing import Annotated
 
 import typer
 import uvicorn
-from alembic.util import CommandError
-from pydantic import BaseModel, Field, ValidationError
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
-from sqlalchemy.exc import DBAPIError
 
-from app.auth import Caller
-from app.clients.service import create_key, list_keys, revoke_key
-from app.db import Database
-from app.errors import InvalidRequest, ServiceError
-from app.imports.schemas import ImportQuery, ImportReport
-from app.imports.service import import_document, read_plan
 from app.logs import log_config
-from app.main import create_app
-from app.migrating import is_migrated, migrate
-from app.problems import fault_of
-from app.schemas import Input
-from app.seeding import load_plan, load_units, read_register, shipped_plan
-from app.settings import Settings, SettingsError
-from app.terminal import Format, err, fail, out, own_language, told
-from app.types import Code, Scope, UnitReference
-from app.units.names import resolve_units
-from app.values_cli import values
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke keys of calling systems.")
-app.add_typer(keys, name="key")
-app.add_typer(values, name="values")
-Checked = TypeVar("Checked", bound=BaseModel)
+from app.settings import Settings
 
 
 def main() -> None:
     """Run a command; what is refused is told in a sentence and ends with status 1."""
+    commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    commands.callback()(zeren)
+    commands.command()(serve)
     try:
-        app()
-    except ServiceError as error:
-        fail(told(error))
-    except (SettingsError, CommandError) as error:
-        fail(str(error))
-    except DBAPIError as error:
-        fail(f"The database cannot be used: {error.orig}")
+        if sys.argv[1:2] != ["serve"]:
+            from app.commands import commands as others
+
+            commands.add_typer(others)
+        commands()
+    except Exception as error:
+        _end_with(error)
 
 
-def _validated(model: type[Checked], **fields: object) -> Checked:
-    """Options as the request they stand for; those that nobody gave are left out."""
-    try:
-        return model.model_validate({name: value for name, value in fields.items() if value is not None})
-    except ValidationError as error:
-        raise InvalidRequest(*(fault_of({**one, "loc": ("body", *one["loc"])}) for one in error.errors())) from error
+def _end_with(error: Exception) -> None:
+    """Tell what is foreseen; raise what is not."""
+    from app.terminal import explain, fail
+
+    sentence = explain(error)
+    if sentence is None:
+        raise error
+    fail(sentence)
 
 
-@contextmanager
-def _database(*, migrated: bool = True) -> Iterator[Database]:
-    """The settings' database; with `migrated`, only if it has the shape this version needs."""
-    settings = Settings.from_environment()
-    database = Database(settings.database_url, settings.pool_size)
-    try:
-        if migrated and not (database.exists() and is_migrated(database)):
-            fail("The database is not up to date. Type: zeren migrate")
-        yield database
-    finally:
-        database.close()
+def zeren() -> None:
+    """Serve Zeren, and look after it."""
 
 
-@app.command("serve")
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 8000,
@@ -82,133 +47,43 @@ def serve(
 ) -> None:
     """Serve the API over HTTP."""
     settings = Settings.from_environment()
-    with _database(migrated=not settings.migrate_on_start) as database:
-        if settings.migrate_on_start:
-            migrate(database)
+    if workers == 1:
+        prepare()
+    else:
+        # in a process of its own: the one that looks after the workers never loads the application
+        preparing = get_context("spawn").Process(target=prepare_apart)
+        preparing.start()
+        preparing.join()
+        if preparing.exitcode:
+            sys.exit(preparing.exitcode)
     uvicorn.run(
         "app.main:create_app",
         factory=True,
         host=host,
         port=port,
         workers=workers,
-        # on h11: httptools loses the body of a request that offers an upgrade to HTTP/2, as Java's client does
         http="app.protocol:Protocol",
+        ws="none",
+        proxy_headers=False,  # nothing here depends on the caller's address, or on how the proxy was reached
         access_log=False,
         server_header=False,
         log_config=log_config(settings.log_level),
     )
 
 
-@app.command("migrate")
-def migrate_database() -> None:
-    """Bring the database to the shape that this version needs."""
-    with _database(migrated=False) as database:
-        migrate(database)
-    err.print("The database is up to date.")
+def prepare() -> None:
+    """Refuse to serve a database of another shape, or bring it up to date where the settings say so."""
+    from app.migrating import migrate, open_database
+
+    settings = Settings.from_environment()
+    with open_database(migrated=not settings.migrate_on_start) as database:
+        if settings.migrate_on_start:
+            migrate(database)
 
 
-@app.command("seed")
-def seed() -> None:
-    """Load the plan that comes with the service, and its unit register; what is there already stays."""
-    caller = Caller.command_line()
-    folder = shipped_plan()
-    with _database() as database, database.writing() as session:
-        rows = read_register(folder)
-        new = load_units(session, caller, rows, lambda some: track(some, "Units", console=err, transient=True))
-        report = load_plan(session, caller, folder, own_language())
-    err.print(f"{new} new units of {len(rows)}.")
-    err.print(_counts(report) if report is not None else "The plan is there already.", soft_wrap=True)
-
-
-@app.command("import")
-def import_file(
-    file: Annotated[Path, typer.Argument(help="The document: plain text.", exists=True, dir_okay=False)],
-    plan: Annotated[str, typer.Option(help="The plan's code; a new one makes a new plan.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would happen, and leave nothing.")] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to print the report.")] = Format.text,
-    title: Annotated[str | None, typer.Option(help="The title, instead of the document's own.")] = None,
-    year: Annotated[int | None, typer.Option(help="The year, instead of the title's own.")] = None,
-    issuer: Annotated[str | None, typer.Option(help="Who published it.")] = None,
-    region_code: Annotated[str | None, typer.Option(help="The administrative division, GB/T 2260.")] = None,
-) -> None:
-    """Import a plan document into the database."""
-    given = {"title": title, "year": year, "issuer": issuer, "region_code": region_code}
-    query = _validated(ImportQuery, plan=plan, dry_run=dry_run, source=file.name, **given)
-    with _database() as database, err.status("Reading the document"), database.writing() as session:
-        document = read_plan(file.read_bytes())
-        report, _ = import_document(session, Caller.command_line(), document, query, own_language())
-    if format_ is Format.json:
-        print(json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=2))  # noqa: T201 - the result
-    else:
-        _print_report(report)
-
-
-def _print_report(report: ImportReport) -> None:
-    """A report for a reader: the counts, and what to look at."""
-    out.print(_counts(report), soft_wrap=True)
-    for finding in report.findings:
-        near = f" → {', '.join(finding.suggestions)}" if finding.suggestions else ""
-        place = f"line {finding.line}: " if finding.line is not None else ""
-        out.print(f"{finding.severity.value:8}{place}{finding.detail}{near}", markup=False, soft_wrap=True)
-
-
-def _counts(report: ImportReport) -> str:
-    counts = ", ".join(f"{name} {count}" for name, count in report.counts.model_dump().items())
-    return f"{report.plan} ({report.state.value}): {counts}"
-
-
-class KeyRequest(Input):
-    """What `zeren key create` is asked for."""
-
-    client: Code
-    units: list[UnitReference]
-    days: int | None = Field(default=None, ge=1, le=36500)
-
-
-@keys.command("create")
-def create(
-    client: Annotated[str, typer.Argument(help="The client's code; a new one makes a new client.")],
-    scope: Annotated[list[Scope], typer.Option(help="What the key may do; may be given several times.")],
-    unit: Annotated[list[str] | None, typer.Option(help="A unit the client speaks for: code, name or alias.")] = None,
-    days: Annotated[int | None, typer.Option(help="How long the key lives; for good by default.")] = None,
-) -> None:
-    """Make a key and print it, and nothing else, on standard output; it cannot be shown again."""
-    asked = _validated(KeyRequest, client=client, units=unit or [], days=days)
-    expires_at = datetime.now(UTC) + timedelta(days=asked.days) if asked.days is not None else None
-    with _database() as database, database.writing() as session:
-        found = resolve_units(session, {f"--unit {name}": name for name in asked.units})
-        units = [row.id for row in found.values()]
-        key = create_key(session, Caller.command_line(), asked.client, scope, units, expires_at)
-    print(key)  # noqa: T201 - the result; only once it is committed
-
-
-@keys.command("list")
-def show() -> None:
-    """List all keys, without their secrets."""
-    with _database() as database, database.reading() as session:
-        facts = list_keys(session)
-    table = Table("prefix", "client", "scopes", "units", "created", "expires", "revoked", box=None)
-    for key in facts:
-        times = [
-            f"{at:%Y-%m-%d %H:%M}" if at is not None else "" for at in (key.created_at, key.expires_at, key.revoked_at)
-        ]
-        table.add_row(key.prefix, key.client, " ".join(key.scopes), ", ".join(key.units), *times)
-    # a pipe has no width: nothing in it is cut short
-    (out if out.is_terminal else Console(highlight=False, width=1000)).print(table)
-
-
-@keys.command("revoke")
-def revoke(
-    prefix: Annotated[str, typer.Argument(help="The part of the key between its underscores, as `key list` shows it.")],
-) -> None:
-    """End a key at once and for good."""
-    with _database() as database, database.writing() as session:
-        revoke_key(session, Caller.command_line(), prefix)
-    err.print(f"Key {prefix} is revoked.")
-
-
-@app.command("openapi")
-def print_openapi() -> None:
-    """Print the OpenAPI document."""
-    document = create_app(Settings()).openapi()
-    print(json.dumps(document, ensure_ascii=False, indent=2))  # noqa: T201 - the result
+def prepare_apart() -> None:
+    """`prepare` as the whole of a process."""
+    try:
+        prepare()
+    except Exception as error:
+        _end_with(error)

@@ -38,11 +38,11 @@ class FigureType(TypeDecorator[Decimal]):
         """The type that an engine has for it."""
         return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else Numeric(18, 6))
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
-        """The figure as the engine stores it."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return int(value * FIGURE_SCALE)
+    def bind_processor(self, dialect: Dialect) -> Callable[[Decimal | None], int | None] | None:
+        """How a figure becomes what the engine stores; the same goes for it as for reading."""
+        if dialect.name != "sqlite":
+            return None
+        return lambda value: None if value is None else int(value * FIGURE_SCALE)
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Decimal | None] | None:  # noqa: ARG002 - SQLAlchemy's
         """How a stored figure becomes the one that was given.

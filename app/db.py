@@ -39,6 +39,7 @@ from app.hot import open_hot_store
 from app.past import AnySelect as AnySelect
 from app.past import as_of
 from app.schemas import Maybe
+from app.statements import run
 from app.tables import metadata
 from app.touched import Touched, keep_documents
 from app.types import Time, fold
@@ -82,7 +83,7 @@ class Database:
         """Where writes of one kind are submitted that may share their transactions."""
         found = self._groups.get(work)
         if found is None:
-            new = GroupCommit(work, lambda: self.new_session(writing=True), BUSY_SECONDS)
+            new = GroupCommit(work, self.writing, BUSY_SECONDS)
             found = self._groups.setdefault(work, new)
         return found
 
@@ -121,7 +122,7 @@ def _open_sqlite(url: str, pool_size: int, *, writing: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         # a writer takes the lock at once: a later upgrade from reading could only fail
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        run(connection, "BEGIN IMMEDIATE" if writing else "BEGIN", ())
 
     return engine
 

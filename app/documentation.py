@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
@@ -12,6 +12,7 @@ from app.errors import ErrorCode, ServiceError
 from app.messages import DETAILS, TITLES
 
 routes = APIRouter(include_in_schema=False)
+SWAGGER = StaticFiles(packages=[("fastapi_swagger", "resources")])  # what the page loads, at /swagger
 _PROBLEMS = """\
 <!DOCTYPE html>
 <html lang="zh-CN">
@@ -35,12 +36,6 @@ Every refusal is application/problem+json (RFC 9457). Decide by <code>status</co
 <table>{faults}</table>
 </html>
 """
-
-
-def add_documentation(app: FastAPI) -> None:
-    """Serve the pages, and what they load, from the service itself."""
-    app.include_router(routes)
-    app.mount("/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))
 
 
 @routes.get("/docs")

@@ -20,8 +20,8 @@ _ONLY_LIBPQ = {
     *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
     *("tcp_user_timeout", "gssencmode", "channel_binding", "require_auth", "fallback_application_name"),
 }
-# two snapshots in equal words see the same transactions, if it is one server: one that takes another's place may count
-# on from where that had told less
+# two snapshots in equal words see the same transactions, on one server: another one that takes its place may never have
+# had the last of them, and gives their numbers to others
 _VERSION = "concat(pg_current_snapshot(), ' ', pg_postmaster_start_time())"
 
 

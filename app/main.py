@@ -1,9 +1,12 @@
 """The application: the visible list of its routers, error handlers and middleware."""
 
+import asyncio
 import gc
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from multiprocessing import parent_process
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -11,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import app.targets.documents  # noqa: F401 - once loaded, it is told of every write
 from app.assignments.routes import routes as assignments
 from app.db import Database
 from app.dispatch import Dispatch
@@ -71,6 +75,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # what is loaded now stays for good: without it, each full collection would walk through all of it
         gc.collect()
         gc.freeze()
+        parent = parent_process()
+        if parent is not None:  # and is killed: nobody is left to end this worker, or to replace it
+            asyncio.get_running_loop().add_reader(parent.sentinel, signal.raise_signal, signal.SIGTERM)
         yield
         await database.hot.close()
         database.close()

@@ -1,23 +1,44 @@
 """The database's shape: bringing it up to date, and telling whether it is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from app.db import Database, only_writer
 from app.derived import DocumentShape
+from app.settings import Settings
 from app.targets.documents import is_built, rebuild
 
+if TYPE_CHECKING:
+    from alembic.config import Config
 
-def migration_config(connection: Connection | None = None) -> Config:
+# Alembic is loaded where it is needed: a server only asks whether its database is up to date
+
+
+@contextmanager
+def open_database(*, migrated: bool = True) -> Iterator[Database]:
+    """The settings' database for a command; with `migrated`, only if it has the shape this version needs."""
+    settings = Settings.from_environment()
+    database = Database(settings.database_url, settings.pool_size)
+    try:
+        if migrated and not (database.exists() and is_migrated(database)):
+            from app.terminal import fail
+
+            fail("The database is not up to date. Type: zeren migrate")
+        yield database
+    finally:
+        database.close()
+
+
+def migration_config(connection: Connection | None = None) -> "Config":
     """Alembic's configuration for the migrations that are installed with the service, on a connection."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(str(resources.files("migrations")))).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -29,6 +50,9 @@ def migrate(database: Database, revision: str = "head") -> None:
 
     In another one, what is stored of targets is written anew where another version of the service wrote it.
     """
+    from alembic import command
+    from alembic.util import CommandError
+
     try:
         with database.writer.begin() as connection:
             config = migration_config(connection)
@@ -56,6 +80,14 @@ def is_migrated(database: Database) -> bool:
 
 
 def _is_at_head(database: Database) -> bool:
-    newest = ScriptDirectory.from_config(migration_config()).get_current_head()
     with database.writer.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        stands_at: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return stands_at == newest_revision()
+
+
+def newest_revision() -> str:
+    """The last of the revisions, whose files bear their numbers."""
+    names = (file.name for file in (resources.files("migrations") / "versions").iterdir())
+    return max(name.partition("_")[0] for name in names if name[:4].isdigit())

@@ -12,15 +12,15 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     FromClause,
-    ScalarSelect,
     Select,
     Table,
     and_,
     bindparam,
+    case,
     column,
     exists,
-    func,
     inspect,
+    or_,
     select,
     table,
     tuple_,
@@ -35,6 +35,7 @@ from app.tables import Goal, Import, Indicator, LatestValue, Plan, Target, Value
 AnySelect = Select[*tuple[Any, ...]]
 _AT: ColumnElement[Any] = bindparam("as_of", type_=UtcTime)
 _KEY = ("indicator_id", "period", "unit_id")
+_FIXED = (*_KEY, "period_end")  # what no version changes
 
 
 def as_of(statement: AnySelect, dialect: str) -> AnySelect:
@@ -85,27 +86,31 @@ def _same(one: Any, other: Any, *names: str) -> ColumnElement[bool]:
     return and_(*(one.c[name] == other.c[name] for name in names))
 
 
-def _in_force(revision: Any, dialect: str) -> ColumnElement[bool]:
-    """Whether a version of a value is the newest that there was."""
-    other = _real(ValueRevision, dialect).alias()
-    upto = select(func.max(other.c.version)).where(_same(other, revision, *_KEY), other.c.recorded_at <= _AT)
-    newest = upto.correlate(revision).scalar_subquery()
-    return and_(revision.c.recorded_at <= _AT, revision.c.version == newest)
+def _superseded(value: Any, dialect: str) -> tuple[Any, ColumnElement[bool]]:
+    """The versions of a value that had followed each other by then, and what makes them be its."""
+    version = _real(ValueRevision, dialect).alias()
+    return version, and_(_same(version, value, *_KEY), version.c.recorded_at <= _AT)
 
 
-def _period_end(revision: Any, dialect: str) -> ScalarSelect[Any]:
-    value = _real(Value, dialect).alias()
-    return select(value.c.period_end).where(_same(value, revision, *_KEY)).correlate(revision).scalar_subquery()
+def _then(value: Any, name: str, dialect: str) -> ColumnElement[Any]:
+    """What a column of a value was: what it is, unless the version in force is newer."""
+    if name in _FIXED:
+        return value.c[name]  # type: ignore[no-any-return]
+    version, its = _superseded(value, dialect)
+    older = select(version.c[name]).where(its).order_by(version.c.version.desc()).limit(1)
+    return case((value.c.recorded_at <= _AT, value.c[name]), else_=older.correlate(value).scalar_subquery())
+
+
+def _was_there(value: Any, dialect: str) -> ColumnElement[bool]:
+    _, its = _superseded(value, dialect)
+    return or_(value.c.recorded_at <= _AT, exists().where(its))
 
 
 def _values(dialect: str) -> AnySelect:
     """The values in force: of one table's rows, so that both engines can put it in the place where it is named."""
-    revision = _real(ValueRevision, dialect).alias()
-    columns = [
-        _period_end(revision, dialect).label("period_end") if name == "period_end" else revision.c[name]
-        for name in _table(Value).columns.keys()  # noqa: SIM118 - not a dictionary
-    ]
-    return select(*columns).where(_in_force(revision, dialect))
+    value = _real(Value, dialect).alias()
+    names = _table(Value).columns.keys()
+    return select(*(_then(value, name, dialect).label(name) for name in names)).where(_was_there(value, dialect))
 
 
 def _latest_values(dialect: str) -> AnySelect:
@@ -115,18 +120,13 @@ def _latest_values(dialect: str) -> AnySelect:
     """
     waiting = _awaiting_approval(dialect)
 
-    def then(value: Any, name: str) -> Any:
-        version = _real(ValueRevision, dialect).alias()
-        known = select(version.c[name]).where(_same(version, value, *_KEY), version.c.recorded_at <= _AT)
-        return known.order_by(version.c.version.desc()).limit(1).correlate(value).scalar_subquery()
-
     def ranked(value: Any) -> Any:
-        facts = {"period_end": value.c.period_end, "period": value.c.period, "recorded_at": then(value, "recorded_at")}
+        facts = {name: _then(value, name, dialect) for name in ("period_end", "recorded_at", "period")}
         return tuple_(*rank(SimpleNamespace(**facts)))
 
     def counted(value: Any) -> ColumnElement[bool]:
         plans = SimpleNamespace(approval_required=value.c.indicator_id.in_(waiting))
-        return counts(SimpleNamespace(status=then(value, "status")), plans)
+        return counts(SimpleNamespace(status=_then(value, "status", dialect)), plans)
 
     value, other = (_real(Value, dialect).alias() for _ in range(2))
     newer = exists().where(
@@ -136,12 +136,8 @@ def _latest_values(dialect: str) -> AnySelect:
         ranked(other) > ranked(value),
         counted(other),
     )
-    fixed = (*_KEY, "period_end")
-    columns = [
-        value.c[name] if name in fixed else then(value, name).label(name)
-        for name in _table(LatestValue).columns.keys()  # noqa: SIM118 - not a dictionary
-    ]
-    return select(*columns).where(counted(value), ~newer)
+    names = _table(LatestValue).columns.keys()
+    return select(*(_then(value, name, dialect).label(name) for name in names)).where(counted(value), ~newer)
 
 
 def _awaiting_approval(dialect: str) -> AnySelect:

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -33,6 +32,7 @@ from app.errors import (
 )
 from app.messages import Language, detail_of, fault_detail, preferred_language, title_of
 from app.periods import nearest_periods
+from app.request_ids import request_id
 from app.schemas import Output, example
 from app.types import Json
 
@@ -97,7 +97,7 @@ class Problem(Output):
 def problem_response(request: Request, error: ServiceError) -> Response:
     """The answer that tells a refusal, in the language the caller prefers."""
     language = preferred_language(request.headers.get("accept-language"))
-    problem = make_problem(error, language, request.url.path, correlation_id.get() or "")
+    problem = make_problem(error, language, request.url.path, request_id.get() or "")
     headers = {"Content-Language": language.value, "Cache-Control": "no-store", "Vary": "Accept-Language"}
     if error.status == Unavailable.status:
         headers["Retry-After"] = "1"

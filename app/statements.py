@@ -61,6 +61,10 @@ class among(FunctionElement[bool]):  # noqa: N801 - reads as the operator that i
         kind = BigInteger() if column.type.python_type is int else Text()
         super().__init__(column, bindparam(name, type_=_Keys(kind)))
 
+    def self_group(self, against: Any = None) -> "among":  # noqa: ARG002 - SQLAlchemy's
+        """Itself: a condition already. SQLAlchemy would compare it with 1 on SQLite, and no index would serve it."""
+        return self
+
 
 @compiles(among, "sqlite")
 def _among_in_sqlite(element: among, compiler: SQLCompiler, **options: Any) -> str:
@@ -128,9 +132,21 @@ def _in_the_past(statement: AnySelect, engine: str) -> AnySelect:
     return as_of(statement, engine)
 
 
+def connection_of(session: Session) -> Connection:
+    """The connection of a session's transaction; SQLAlchemy, which checks much each time, is asked for it once."""
+    # a savepoint begins when its connection is asked for: so it is asked for once within each
+    transaction = session.get_nested_transaction() or session.get_transaction()
+    kept: tuple[Any, Connection] | None = session.info.get("connection")
+    if kept is not None and kept[0] is transaction:
+        return kept[1]
+    connection = session.connection()
+    session.info["connection"] = session.get_nested_transaction() or session.get_transaction(), connection
+    return connection
+
+
 def fetch(session: Session, statement: AnySelect, **parameters: Any) -> Sequence[Any]:
     """The rows of a statement that was built once, with `bindparam`s and `among`; columns only, no mapped objects."""
-    connection = session.connection()
+    connection = connection_of(session)
     engine = connection.dialect.name
     if "as_of" in session.info:
         statement = _in_the_past(statement, engine)

@@ -311,11 +311,12 @@ class Value(SQLModel, table=True):
     version: int
     recorded_at: datetime = Field(sa_type=UtcTime)
     client_id: int = Field(sa_type=BigInteger)
+    request_id: str
     reason: str | None = None
 
 
 class ValueRevision(SQLModel, table=True):
-    """Every version a value ever had, the one in force included."""
+    """A version that is no longer in force; the one that is stands in `values` alone, and most have no other."""
 
     __tablename__ = "value_revisions"
     __table_args__ = (

@@ -5,10 +5,13 @@ import sys
 from enum import StrEnum
 from typing import NoReturn
 
+from alembic.util import CommandError
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import ServiceError
 from app.messages import Language, detail_of, fault_detail, preferred_language, title_of
+from app.settings import SettingsError
 
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
@@ -33,6 +36,15 @@ def told(error: ServiceError) -> str:
         near = f" ({', '.join(fault.suggestions)})" if fault.suggestions else ""
         lines.append(f"  {fault.pointer}: {fault_detail(fault, language)}{near}")
     return "\n".join(lines)
+
+
+def explain(error: Exception) -> str | None:
+    """Why a command cannot go on, in a sentence; None for what nobody foresaw."""
+    if isinstance(error, ServiceError):
+        return told(error)
+    if isinstance(error, SettingsError | CommandError):
+        return str(error)
+    return f"The database cannot be used: {error.orig}" if isinstance(error, DBAPIError) else None
 
 
 def fail(message: str) -> NoReturn:

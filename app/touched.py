@@ -1,6 +1,6 @@
 """What a transaction has touched of what targets show, so that their stored documents follow before it commits.
 
-Rows that go through a session are noticed when it is flushed; who writes past it says so with `touch_latest`.
+Rows that go through a session are noticed when it is flushed; who writes past it says so to `app.db.touched_by`.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,13 +17,18 @@ _SHOWN_OF_UNITS = ("code", "name")
 
 @dataclass
 class Touched:
-    """The internal keys of what was touched; `newest` are indicators of which only the newest value may be another."""
+    """The internal keys of what was touched.
+
+    `newest` are indicators of which only the newest value may be another; `printed` are units that targets have now and
+    had not.
+    """
 
     targets: set[int] = field(default_factory=set)
     units: set[int] = field(default_factory=set)
     plans: set[int] = field(default_factory=set)
     indicators: set[int] = field(default_factory=set)
     newest: set[int] = field(default_factory=set)
+    printed: set[int] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.targets or self.units or self.plans or self.indicators or self.newest)
@@ -41,6 +46,7 @@ class Touched:
                 self.plans.add(row.plan_id)
             elif isinstance(row, Unit) and _is_renamed(row):
                 self.units.add(row.id)
+        self.printed.update(row.unit_id for row in session.new if isinstance(row, TargetUnit))
 
 
 Keeper = Callable[[Session, Touched], None]

@@ -128,6 +128,9 @@ RegionCode = Annotated[str, StringConstraints(pattern=REGION_PATTERN)]
 UnitReference = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(check_name)]
 
 
+_EXACT = (int, Decimal)
+
+
 def check_figure(value: object) -> Decimal:
     """A figure as JSON number, exactly as it was sent.
 
@@ -137,7 +140,7 @@ def check_figure(value: object) -> Decimal:
     if isinstance(value, float):
         # only NaN and Infinity arrive as floats: the JSON reader makes every other number a Decimal or int
         value = Decimal(repr(value))
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _EXACT):
         raise PydanticCustomError("not_a_figure", "is not a number")
     figure = Decimal(value)
     if not figure.is_finite():

@@ -21,13 +21,13 @@ def free_port() -> int:
 
 
 def start_server(
-    database_url: str, port: int, *options: str, stderr: int | None = subprocess.DEVNULL
+    database_url: str, port: int, *options: str, stderr: int | None = subprocess.DEVNULL, **settings: str
 ) -> subprocess.Popen[bytes]:
     """Start `zeren serve` on a database and wait until it answers."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEREN_")}
     process = subprocess.Popen(
         [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", str(port), *options],
-        env=environment | {"ZEREN_DATABASE_URL": database_url},
+        env=environment | {"ZEREN_DATABASE_URL": database_url} | settings,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
         start_new_session=True,

@@ -44,6 +44,7 @@ def _columns(database: Database) -> dict[str, list[object]]:
         "version": [1] * count,
         "recorded_at": [AT] * count,
         "client_id": [client] * count,
+        "request_id": ["first"] * count,
     }
 
 

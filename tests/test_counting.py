@@ -50,7 +50,7 @@ def store(session: Session, drawn: list[dict[str, Any]]) -> list[dict[str, Any]]
         period = parse_period(one["period"])
         assert period is not None
         keys = {"indicator_id": indicators[one["indicator_id"]], "unit_id": units[one["unit_id"]]}
-        rows.append(one | keys | {"period_end": period.last_day, "version": 1, "client_id": client})
+        rows.append(one | keys | {"period_end": period.last_day, "version": 1, "client_id": client, "request_id": "r"})
     if rows:
         session.execute(insert(Value), rows)
     wrong = {"period": "2022", "period_end": date(2022, 12, 31), "value": Decimal(-1), "recorded_at": START}

@@ -145,10 +145,12 @@ class Stored:
         """All in one transaction: what was on its way when the server died may still be arriving."""
         told = select(col(Change.code), col(Change.data)).where(col(Change.type) == "value.submitted")
         with database.reading() as session:
+            older = session.execute(select(ValueRevision).order_by(col(ValueRevision.version))).scalars().all()
+            in_force = session.execute(select(Value)).scalars().all()
             revisions: dict[str, list[tuple[int, float]]] = {}
-            for row in session.execute(select(ValueRevision).order_by(col(ValueRevision.version))).scalars():
+            for row in (*older, *in_force):
                 revisions.setdefault(row.period, []).append((row.version, float(row.value)))
-            values = {row.period: (row.version, float(row.value)) for row in session.execute(select(Value)).scalars()}
+            values = {row.period: (row.version, float(row.value)) for row in in_force}
             newest = session.execute(select(LatestValue)).scalar_one()
             changes = session.execute(told.order_by(col(Change.id))).all()
         figures = {(period, version): value for period, rows in revisions.items() for version, value in rows}

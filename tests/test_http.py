@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from xlsxwriter import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from app.middleware import CatchEverything
+from app.middleware import AroundEveryRequest
 from tests.conftest import Template
 from tests.server import free_port, running_server, start_server
 from tests.values.sheets import workbook
@@ -206,7 +206,7 @@ class TestPanic:
         list(book.get_sheet_by_index(0).iter_rows())
 
     def test_is_the_one_500(self) -> None:
-        response = TestClient(CatchEverything(self.panics)).get("/")
+        response = TestClient(AroundEveryRequest(self.panics)).get("/")
         assert (response.status_code, response.json()["code"]) == (500, "internal_error")
 
     @pytest.mark.parametrize("end", [CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit])
@@ -222,7 +222,7 @@ class TestPanic:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        serving = CatchEverything(ends)({"type": "http"}, receive, send)
+        serving = AroundEveryRequest(ends)({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
         with pytest.raises(end):
             serving.send(None)
         assert not sent

@@ -90,7 +90,8 @@ class TestLogs:
             at = datetime.fromisoformat(line["time"])
             assert at.utcoffset() == timedelta(0)
             assert began <= at <= datetime.now(UTC)
-        assert {"Invalid HTTP request received."} <= {line["message"] for line in lines}
+        (refused,) = [line for line in lines if line["message"].startswith("no HTTP: ")]
+        assert (refused["status"], len(refused["request_id"])) == (400, 32)
         assert any(line["message"].startswith("Finished server process") for line in lines)
         told = served.file.read_text(encoding="utf-8")
         assert not re.search(r"zrn_|limit=1|\x1b|\\u001b", told)

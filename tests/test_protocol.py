@@ -84,3 +84,33 @@ def test_refusal_reaches_a_client_that_sends_twenty_megabytes_first(
         urlopen(request, timeout=60)
     assert refused.value.code == status
     assert json.loads(refused.value.read())["status"] == status
+
+
+class TestLeaveToSend:
+    """`Expect: 100-continue`: nobody can tell whether the body of a refused request comes or the next request."""
+
+    def test_is_given_where_the_body_is_read(self, address: str, seeded: Template) -> None:
+        key = f"Authorization: Bearer {seeded.keys['admin']}"
+        head = f"POST /api/v1/imports?plan=x HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n{key}\r\n"
+        head += "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b"abc")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 422 ")
+
+    @pytest.mark.parametrize("path", ["/api/v1/imports?plan=x", "/livez", "/nothing"])
+    def test_is_not_given_otherwise_and_the_connection_ends(self, address: str, path: str) -> None:
+        method = "GET" if path == "/livez" else "POST"
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n"
+        status, headers, _ = exchange(address, head.encode())
+        assert status == {"/livez": 200, "/nothing": 404}.get(path, 401)
+        assert headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("offer", ["websocket", "h2c"])
+def test_offer_of_another_protocol_is_declined(address: str, offer: str) -> None:
+    lines = [f"Upgrade: {offer}", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    head = "\r\n".join(["GET /livez HTTP/1.1", "Host: x", "Connection: Upgrade, close", *lines, "", ""])
+    status, headers, body = exchange(address, head.encode())
+    assert (status, json.loads(body), headers["connection"]) == (200, {"status": "ok"}, "close")

@@ -60,6 +60,7 @@ def full(api: Api, database: Database) -> Database:
     body = {"indicator": "xianning-2023.58.1", "period": "2023-06", "value": 46.8}
     key = {"Idempotency-Key": "first"}
     assert api.education.post("/api/v1/values", json=body, headers=key).status_code == 201
+    assert api.education.post("/api/v1/values", json=body | {"value": 47}).status_code == 200
     usci = {"usci": "91350100M000100Y43"}
     headers = {"Content-Type": "application/merge-patch+json"}
     assert api.admin.patch("/api/v1/units/市教育局", json=usci, headers=headers).status_code == 200

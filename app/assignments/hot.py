@@ -28,7 +28,7 @@ from app.auth import Caller
 from app.columns import UtcTime
 from app.db import AnySelect, Database
 from app.derived import TargetDocument
-from app.paging import cut_page, keys_before, page_json, quick_query
+from app.paging import cut_page, page_json, quick_keys, quick_query
 from app.tables import Assignment, Plan, Target, Unit
 from app.units.hot import find_unit
 
@@ -106,7 +106,10 @@ async def list_assignments(request: Request, _caller: Caller) -> Response | None
             return None
         asked["group" if unit.is_group else "unit"] = unit.id
     if query.cursor is not None:
-        (asked["after"],) = keys_before(query, [_KEY])
+        after = quick_keys(query, [_KEY])
+        if after is None:
+            return None
+        (asked["after"],) = after
     rows = await database.hot.fetch(_page(frozenset(asked)), limit=query.limit + 1, **asked)
     if not rows:
         return None

@@ -42,17 +42,17 @@ def record_change(
 ) -> None:
     """Write down that something changed: `<resource>.<verb>`, with the fields as they are now."""
     text = json.dumps(data, ensure_ascii=False, default=_plain)
-    record_changes(session, caller, resource, at, [(verb, code, text, plan_id, unit_id)])
+    record_changes(session, [caller], resource, at, [(verb, code, text, plan_id, unit_id)])
 
 
 def record_changes(
     session: Session,
-    caller: Caller,
+    callers: Sequence[Caller],
     resource: str,
     at: datetime,
     changes: Sequence[tuple[str, str, str, int | None, int | None]],
 ) -> None:
-    """Write down many changes of one kind of thing, in this order: verb, code, data as JSON, plan, unit."""
+    """Write down many changes of one kind of thing, each by its caller: verb, code, data as JSON, plan, unit."""
     if not changes:
         return
     verbs, codes, data, plans, units = zip(*changes, strict=True)
@@ -64,8 +64,8 @@ def record_changes(
         "code": codes,
         "plan_id": plans,
         "unit_id": units,
-        "client_id": [caller.client_id] * count,
-        "request_id": [caller.request_id] * count,
+        "client_id": [caller.client_id for caller in callers],
+        "request_id": [caller.request_id for caller in callers],
         "data": data,
     }
     insert_many(session, Change, columns)

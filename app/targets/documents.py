@@ -60,13 +60,8 @@ _STORED = (
     .order_by(col(_TABLE.target_id))
     .with_for_update(key_share=True)
 )
-# a unit that is being renamed is waited for: the one who renames it cannot see what this transaction wrote
-_LOCK_NAMES = (
-    select(col(Unit.id))
-    .where(col(Unit.id).in_(select(col(TargetUnit.unit_id)).where(among(col(TargetUnit.target_id)))))
-    .order_by(col(Unit.id))
-    .with_for_update(read=True)
-)
+# a unit that is being renamed is waited for: who renames it cannot see for which targets this transaction prints it
+_LOCK_NAMES = select(col(Unit.id)).where(among(col(Unit.id))).order_by(col(Unit.id)).with_for_update(read=True)
 _OF_UNITS = select(col(TargetUnit.target_id)).where(among(col(TargetUnit.unit_id))).distinct()
 _OF_PLANS = select(col(TargetTable.id)).where(among(col(TargetTable.plan_id)))
 _OF_INDICATORS = select(col(Indicator.target_id)).where(among(col(Indicator.id)))
@@ -88,7 +83,7 @@ def bigrams_of(text: str) -> set[str]:
 
 def shape() -> str:
     """A word for how this version writes documents; another word than the stored one means to write all anew."""
-    described = json.dumps([Target.model_json_schema(mode="serialization"), _FORM], sort_keys=True)
+    described = json.dumps([Target.model_json_schema(mode="serialization"), _FORM])  # fields in their order
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 
@@ -98,7 +93,9 @@ def is_built(session: Session) -> bool:
 
 
 def rebuild(session: Session) -> None:
-    """Write all documents anew."""
+    """Write all documents anew, whatever was stored before."""
+    for table in (TargetBigram, TargetDocument):
+        session.execute(delete(table))
     after = 0
     while keys := [row[0] for row in fetch(session, _AFTER, after=after)]:
         _write_whole(session, keys)
@@ -117,6 +114,8 @@ def refresh(session: Session, touched: Touched) -> None:
         (_OF_INDICATORS, touched.indicators),
     ):
         whole |= {row[0] for row in fetch(session, statement, keys=keys)} if keys else set()
+    if touched.printed and locks_rows(session):
+        fetch(session, _LOCK_NAMES, keys=touched.printed)  # before documents, for which who renames one waits in turn
     for some in _parts(sorted(whole)):
         _write_whole(session, some)
     # nobody else writes values of these indicators before this transaction ends: what is read now stays so
@@ -138,8 +137,6 @@ def _stored(session: Session, targets: Sequence[int]) -> dict[int, _Stored]:
 
 def _write_whole(session: Session, targets: Sequence[int]) -> None:
     """Write documents from the tables."""
-    if locks_rows(session):
-        fetch(session, _LOCK_NAMES, keys=targets)
     before = _stored(session, targets)
     rows = full_rows(session, targets)
     views = load_views(session, rows)

@@ -10,7 +10,7 @@ from sqlmodel import col
 from app.auth import Caller
 from app.db import AnySelect, Database, escaped
 from app.derived import TargetBigram, TargetDocument
-from app.paging import cut_page, keys_before, page_json, quick_query
+from app.paging import cut_page, page_json, quick_keys, quick_query
 from app.tables import Plan, Target
 from app.targets.schemas import TargetQuery
 from app.types import fold
@@ -47,7 +47,10 @@ async def list_targets(request: Request, _caller: Caller) -> Response | None:
     asked: dict[str, Any] = {"limit": query.limit + 1, "plan": query.plan}
     asked |= {"bigram": words[:2], "like": f"%{escaped(words)}%"}
     if query.cursor is not None:
-        asked |= zip(_AFTER, keys_before(query, _TARGET_KEYS), strict=True)
+        after = quick_keys(query, _TARGET_KEYS)
+        if after is None:
+            return None
+        asked |= zip(_AFTER, after, strict=True)
     statement = _page(plan=query.plan is not None, words=min(len(words), 3), further=query.cursor is not None)
     database: Database = request.app.state.database
     rows = await database.hot.fetch(statement, **asked)

@@ -1,6 +1,7 @@
 """Recording values: whether a figure may be written, whether it says anything new, and its next version."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Container, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -16,14 +17,21 @@ from app.db import moment
 from app.errors import ErrorCode, Fault, InvalidRequest, ServiceError, StaleVersion, invalid
 from app.tables import ValueRevision
 from app.types import ValueStatus, fold
+from app.units.names import UnitRow
 from app.values.schemas import Value, ValueCreate
-from app.values.subjects import Grounds, Subject
+from app.values.subjects import Grounds, Subject, checked_period
 from app.values.writing import Current, Key, Place, Version, show, values_at, write_versions
 
 MOST_NAMED = 5  # of the rows that repeat each other, in the words to one of them
 REOPENED = (ValueStatus.returned, ValueStatus.withdrawn)  # what was sent back or taken back may be recorded again
 _SUBMITTED = ValueStatus.submitted.value
-_SAID = {"note", "evidence_url"}  # beside the figure, where a request says anything of them
+# of what stands beside a figure, by whether a request says anything of the note and of the evidence
+_UNSAID = {
+    (False, False): ("note", "evidence_url"),
+    (False, True): ("note",),
+    (True, False): ("evidence_url",),
+    (True, True): (),
+}
 _REVISIONS = KeySet(indicator_id=int, period=str, unit_id=int, version=int)
 
 
@@ -61,21 +69,26 @@ class Figure(NamedTuple):
 
     @classmethod
     def of(cls, body: ValueCreate, row: int = 1) -> "Figure":
-        """The figure in a request's body, or in a row of it."""
+        """The figure in a request's body."""
+        return cls.read(row, vars(body), body.model_fields_set)
+
+    @classmethod
+    def read(cls, row: int, fields: Mapping[str, Any], said: Container[str]) -> "Figure":
+        """The figure in the checked fields of a request's body, or of a row of it; `said` are those that were sent."""
+        given = fields.get
+        unit, measure = given("unit"), given("measure")
         # thousands of rows name the same few things: each word is kept once
-        unit = intern(body.unit) if body.unit is not None else None
-        unsaid = _SAID - body.model_fields_set
         return cls(
             row,
-            intern(body.indicator),
-            intern(body.period),
-            unit,
-            body.value,
-            body.note,
-            body.evidence_url,
-            body.expected_version,
-            intern(body.measure) if body.measure is not None else None,
-            unsaid,
+            intern(fields["indicator"]),
+            intern(fields["period"]),
+            intern(unit) if unit is not None else None,
+            fields["value"],
+            given("note"),
+            given("evidence_url"),
+            given("expected_version"),
+            intern(measure) if measure is not None else None,
+            _UNSAID["note" in said, "evidence_url" in said],
         )
 
 
@@ -108,11 +121,11 @@ def record_value(session: Session, caller: Caller, body: ValueCreate) -> tuple[V
     Raises NotFound, NotYourUnit, UnitNotAssigned, StaleVersion, InvalidRequest.
     """
     (outcome,) = judge_figures(session, caller, [Figure.of(body)], [])[0]
-    written = carry_out(session, caller, outcome)
+    written = carry_out(session, outcome)
     return written, outcome.version is not None and outcome.version.before is None
 
 
-def carry_out(session: Session, caller: Caller, outcome: Outcome) -> Value:
+def carry_out(session: Session, outcome: Outcome) -> Value:
     """Write what was judged right, and show the value as it is then. Raises what it was refused for."""
     if outcome.refusals:
         raise outcome.refusals[0]
@@ -120,7 +133,7 @@ def carry_out(session: Session, caller: Caller, outcome: Outcome) -> Value:
     if outcome.version is None:
         assert outcome.current is not None  # noqa: S101 - it says what stands already
         return show(outcome.place, outcome.current)
-    write_versions(session, caller, [outcome.version], moment(session))
+    write_versions(session, [outcome.version], moment(session))
     return show(outcome.place, outcome.version.now)
 
 
@@ -135,10 +148,10 @@ def judge_figures(
     indicators = {row.indicator for row in rows if row.indicator is not None}
     grounds = Grounds(session, caller, indicators, {row.unit for row in rows})
     places = [_place_of(grounds, row) for row in rows]
-    rows_of = _rows_of_keys(rows, places)
-    judged = _judge_all(session, caller, figures, places[: len(figures)], rows_of)
+    repeated = _repeated_keys(rows, places)
+    judged = _judge_all(session, caller, figures, places[: len(figures)], repeated)
     more = [
-        place if not isinstance(place, Place) else _repetition(row, rows_of[place.key])
+        place if not isinstance(place, Place) else _repetition(row, repeated.get(place.key))
         for row, place in zip(refused, places[len(figures) :], strict=True)
     ]
     return judged, more
@@ -149,7 +162,7 @@ def _judge_all(
     caller: Caller,
     figures: Sequence[Figure],
     places: Sequence[Place | list[ServiceError]],
-    rows: Mapping[Key, Sequence[int]],
+    repeated: Mapping[Key, Sequence[int]],
 ) -> list[Outcome]:
     current = values_at(session, sorted(place.key for place in places if isinstance(place, Place)))
     at = moment(session)
@@ -157,11 +170,25 @@ def _judge_all(
     for figure, place in zip(figures, places, strict=True):
         if not isinstance(place, Place):
             judged.append(Outcome(None, None, None, place))
-        elif repeated := _repetition(figure, rows[place.key]):
-            judged.append(Outcome(place, None, None, repeated))
+        elif place.key in repeated:
+            judged.append(Outcome(place, None, None, _repetition(figure, repeated[place.key])))
         else:
             judged.append(_judge(caller, figure, place, current.get(place.key), at))
     return _pardon_retries(session, caller, figures, judged)
+
+
+def judge_usual(
+    caller: Caller, figure: Figure, subject: Subject, unit: UnitRow, current: Current | None, at: datetime
+) -> Outcome | None:
+    """What becomes of a figure whose unit answers for it and whose caller speaks for that; None if it is refused."""
+    try:
+        period = checked_period(subject, figure.period)
+    except InvalidRequest:
+        return None
+    if _other_measure(figure, subject) is not None:
+        return None
+    outcome = _judge(caller, figure, Place.of(subject, unit, period), current, at)
+    return None if outcome.refusals else outcome
 
 
 def _place_of(grounds: Grounds, row: Figure | Named) -> Place | list[ServiceError]:
@@ -199,20 +226,22 @@ def _other_measure(row: Figure | Named, subject: Subject) -> ServiceError | None
     return InvalidRequest(Fault("/measure", ErrorCode.measure_differs, known, [subject.measure]))
 
 
-def _rows_of_keys(rows: Sequence[Figure | Named], places: Sequence[Place | list[ServiceError]]) -> dict[Key, list[int]]:
-    """The rows that each key stands in."""
-    found: dict[Key, list[int]] = {}
-    for row, place in zip(rows, places, strict=True):
-        if isinstance(place, Place):
-            found.setdefault(place.key, []).append(row.row)
+def _repeated_keys(
+    rows: Sequence[Figure | Named], places: Sequence[Place | list[ServiceError]]
+) -> dict[Key, list[int]]:
+    """The rows that each key stands in, of the keys that stand in more than one."""
+    counted = Counter(place.key for place in places if isinstance(place, Place))
+    found: dict[Key, list[int]] = {key: [] for key, count in counted.items() if count > 1}
+    if found:
+        for row, place in zip(rows, places, strict=True):
+            if isinstance(place, Place) and place.key in found:
+                found[place.key].append(row.row)
     return found
 
 
-def _repetition(row: Figure | Named, rows: Sequence[int]) -> list[ServiceError]:
-    """What is wrong with a row whose key stands in other rows, too; a few of them are named."""
-    if len(rows) == 1:
-        return []
-    return [row_repeated(row.row, rows)]
+def _repetition(row: Figure | Named, rows: Sequence[int] | None) -> list[ServiceError]:
+    """What is wrong with a row whose key stands in other rows, too."""
+    return [row_repeated(row.row, rows)] if rows else []
 
 
 def row_repeated(row: int, rows: Sequence[int]) -> InvalidRequest:
@@ -229,7 +258,7 @@ def _judge(caller: Caller, figure: Figure, place: Place, current: Current | None
     if figure.expected_version not in (None, version):
         return Outcome(place, None, current, [stale_version(figure.expected_version, place, current)])
     now = next_version(caller, current, figure.content(current), _SUBMITTED, None, at)
-    return Outcome(place, Version(place, current, now), current)
+    return Outcome(place, Version(place, current, now, caller), current)
 
 
 def _says_the_same(caller: Caller, figure: Figure, current: Current) -> bool:

@@ -64,12 +64,12 @@ def approve_values(
         for refusal in outcome.refusals:
             indicator, unit, period = step.code.split(":")
             rows.refuse_for(row, refusal, indicator, unit, period)
-    return settle(session, caller, rows, outcomes, query, language)
+    return settle(session, rows, outcomes, query, language)
 
 
 def _take(session: Session, caller: Caller, step: Step) -> Value:
     (outcome,) = _judge_steps(session, caller, [step])
-    return carry_out(session, caller, outcome)
+    return carry_out(session, outcome)
 
 
 def _judge_steps(session: Session, caller: Caller, steps: Sequence[Step]) -> list[Outcome]:
@@ -103,7 +103,7 @@ def _judge_step(caller: Caller, step: Step, place: Place, current: Current, at: 
     if refusal is not None:
         return Outcome(place, None, current, [refusal])
     now = next_version(caller, current, current[:3], step.to.value, step.reason, at)
-    return Outcome(place, Version(place, current, now), current)
+    return Outcome(place, Version(place, current, now, caller), current)
 
 
 def _places(session: Session, codes: Sequence[str]) -> dict[str, Place]:

@@ -25,12 +25,13 @@ from app.errors import (
 )
 from app.paging import ListQuery
 from app.plans.routes import PlanPath
-from app.routing import LanguageDep, Router, WorkbookResponse, operation, wanted_form
+from app.routing import LanguageDep, Router, WorkbookResponse, hot, operation, wanted_form
 from app.schemas import Maybe
 from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
 from app.types import VALUE_CODE_PATTERN, Scope, UnitReference
 from app.values import batch, recording, reviewing, service, template, template_sheet
 from app.values.formats import BATCH_TYPES, JSON_TYPE, NDJSON_TYPES
+from app.values.hot import post_value
 from app.values.rows import MOST_ROWS
 from app.values.schemas import (
     Approval,
@@ -127,6 +128,7 @@ def list_value_revisions(
     status_code=201,
     **operation(Scope.report, NotFound, NotYourUnit, UnitNotAssigned, StaleVersion, UnsupportedMediaType, repeats=True),
 )
+@hot(post_value)
 def record_value(
     session: WriteSession, caller: CallerDep, body: Annotated[ValueCreate, Body()], response: Response
 ) -> Value:

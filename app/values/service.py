@@ -1,10 +1,8 @@
 """Values: finding those that were recorded, and their versions."""
 
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import select, union_all
 from sqlmodel import Session, col
 
 from app.db import AnySelect
@@ -21,7 +19,9 @@ from app.units.names import resolve_unit
 from app.values.schemas import Value, ValuePage, ValueQuery, ValueRevision, ValueRevisionPage
 from app.values.writing import render_value
 
-_Before = aliased(RevisionTable)
+_VERSION = (
+    *("version", "value", "note", "evidence_url", "status", "reason", "recorded_at", "client_id", "request_id"),
+)
 _KEYS = [col(ValueTable.indicator_id), col(ValueTable.period), col(ValueTable.unit_id)]
 _SHOWN: AnySelect = (
     select(ValueTable, col(Indicator.code), col(Unit.code), col(Unit.name), col(Client.code), *_KEYS)
@@ -79,28 +79,27 @@ def get_value(session: Session, code: str) -> Value:
 def list_value_revisions(session: Session, code: str, query: ListQuery) -> ValueRevisionPage:
     """One page of the versions that a value had, oldest first. Raises NotFound, BadCursor."""
     value: ValueTable = _get_shown(session, code)[0]
+    versions, before = (_versions_of(value).subquery() for _ in range(2))
     statement = (
-        select(RevisionTable, col(Client.code), col(_Before.value), col(RevisionTable.version))
-        .join(Client, col(Client.id) == col(RevisionTable.client_id))
-        .outerjoin(
-            _Before,
-            and_(
-                col(_Before.indicator_id) == col(RevisionTable.indicator_id),
-                col(_Before.period) == col(RevisionTable.period),
-                col(_Before.unit_id) == col(RevisionTable.unit_id),
-                col(_Before.version) == col(RevisionTable.version) - 1,
-            ),
-        )
-        .where(
-            col(RevisionTable.indicator_id) == value.indicator_id,
-            col(RevisionTable.period) == value.period,
-            col(RevisionTable.unit_id) == value.unit_id,
-        )
+        select(*versions.c, col(Client.code).label("client"), before.c.value.label("previous"), versions.c.version)
+        .join(Client, col(Client.id) == versions.c.client_id)
+        .outerjoin(before, before.c.version == versions.c.version - 1)
     )
     if query.updated_after is not None:
-        statement = statement.where(col(RevisionTable.recorded_at) > query.updated_after)
-    rows, next_cursor = fetch_page(session, statement, [col(RevisionTable.version)], query, within=code)
-    return ValueRevisionPage(items=[_render_revision(*row[:3]) for row in rows], next_cursor=next_cursor)
+        statement = statement.where(versions.c.recorded_at > query.updated_after)
+    rows, next_cursor = fetch_page(session, statement, [versions.c.version], query, within=code)
+    return ValueRevisionPage(items=[_render_revision(row) for row in rows], next_cursor=next_cursor)
+
+
+def _versions_of(value: ValueTable) -> Any:
+    """All versions of a value: those before the one in force, and that one."""
+
+    def of(table: type[ValueTable | RevisionTable]) -> AnySelect:
+        key = {"indicator_id": value.indicator_id, "period": value.period, "unit_id": value.unit_id}
+        columns = (col(getattr(table, name)) for name in _VERSION)
+        return select(*columns).where(*(col(getattr(table, name)) == part for name, part in key.items()))
+
+    return union_all(of(RevisionTable).where(col(RevisionTable.version) < value.version), of(ValueTable))
 
 
 def _get_shown(session: Session, code: str) -> Any:
@@ -119,16 +118,16 @@ def _render(row: Any) -> Value:
     return render_value(indicator, unit, value.period, value, client)
 
 
-def _render_revision(row: RevisionTable, client: str, previous: Decimal | None) -> ValueRevision:
+def _render_revision(row: Any) -> ValueRevision:
     return ValueRevision(
         version=row.version,
         value=row.value,
-        previous_value=previous,
+        previous_value=row.previous,
         status=ValueStatus(row.status),
         note=row.note,
         evidence_url=row.evidence_url,
         reason=row.reason,
         recorded_at=row.recorded_at,
-        recorded_by=client,
+        recorded_by=row.client,
         request_id=row.request_id,
     )

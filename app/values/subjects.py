@@ -3,6 +3,7 @@
 Everything is looked up for all rows together; what a row asks for is worked out once for all rows that ask the same.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from functools import cached_property
@@ -50,7 +51,7 @@ _LOCK = (
     .order_by(col(Indicator.id))
     .with_for_update(key_share=True)
 )
-_SUBJECTS = (
+SUBJECTS_WITH_CODES = (
     select(
         col(Indicator.id),
         col(Indicator.code),
@@ -71,7 +72,6 @@ _SUBJECTS = (
 _ANSWERING = select(col(Assignment.target_id), col(Assignment.unit_id)).where(
     among(col(Assignment.target_id)), col(Assignment.removed_at).is_(None)
 )
-_OF_UNITS = _ANSWERING.where(among(col(Assignment.unit_id), "units"))
 
 
 def lock_subjects(session: Session, codes: Iterable[str]) -> dict[str, Subject]:
@@ -80,7 +80,7 @@ def lock_subjects(session: Session, codes: Iterable[str]) -> dict[str, Subject]:
     if locks_rows(session):
         fetch(session, _LOCK, codes=wanted)
     parts = [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
-    return {row[1]: Subject(*row) for part in parts for row in fetch(session, _SUBJECTS, keys=part)}
+    return {row[1]: Subject(*row) for part in parts for row in fetch(session, SUBJECTS_WITH_CODES, keys=part)}
 
 
 class Grounds:
@@ -93,27 +93,19 @@ class Grounds:
         self._subjects = lock_subjects(session, indicators)
         self._matches = match_all(session, {name for name in references if name is not None})
         self._own = own_units(session, caller)
-        self._reach = reach(session, caller, self._own)
-        self._answering = self._who_answers(all(name is not None for name in references))
+        self._answering = self._who_answers()
         self._found: dict[object, Any] = {}
         self._periods: dict[tuple[int, str | None, str], Period] = {}
         self._guesses = MOST_GUESSES
         self._names: list[str] = []
 
-    def _who_answers(self, all_named: bool) -> dict[int, set[int]]:
-        """The units that answer for each target: of those that are named, where every row names one."""
-        named = {match.id for matches in self._matches.values() for match in matches}
-        few = all_named and len(named) <= _CHUNK
+    def _who_answers(self) -> dict[int, set[int]]:
+        """The units that answer for each target."""
         targets = list({subject.target_id for subject in self._subjects.values()})
-        found: dict[int, set[int]] = {}
+        found: dict[int, set[int]] = defaultdict(set)
         for start in range(0, len(targets), _CHUNK):
-            some = targets[start : start + _CHUNK]
-            if few:
-                rows = fetch(self._session, _OF_UNITS, keys=some, units=list(named))
-            else:
-                rows = fetch(self._session, _ANSWERING, keys=some)
-            for target, unit in rows:
-                found.setdefault(target, set()).add(unit)
+            for target, unit in fetch(self._session, _ANSWERING, keys=targets[start : start + _CHUNK]):
+                found[target].add(unit)
         return found
 
     def subject(self, code: str) -> Subject | ServiceError:
@@ -134,7 +126,7 @@ class Grounds:
         known = self._periods.get((subject.plan_id, subject.frequency, text))
         if known is not None:
             return known
-        found = self._once((subject.id, text, "period"), _checked_period, subject, text)
+        found = self._once((subject.id, text, "period"), checked_period, subject, text)
         if not isinstance(found, ServiceError):
             self._periods[subject.plan_id, subject.frequency, text] = found
         return found
@@ -163,7 +155,7 @@ class Grounds:
         if reference is None:
             return self._only_unit(subject, answering)
         unit = self._named(reference)
-        if self._reach is not None and unit.id not in self._reach:
+        if unit.id not in self._own and self._reach is not None and unit.id not in self._reach:
             known: dict[str, Any] = {"unit": unit.name, "client": self._caller.code}
             near = self._answering_codes(subject, self._reach)
             raise NotYourUnit(Fault("/unit", ErrorCode.not_your_unit, known, near), **known)
@@ -183,7 +175,7 @@ class Grounds:
         """A few of the units that answer for the target, of some or of all units."""
         if not self._may_guess():
             return []
-        answering = {unit for _, unit in fetch(self._session, _ANSWERING, keys=[subject.target_id])}
+        answering = self._answering.get(subject.target_id, set())
         meant = answering if among is None else answering & among
         return [unit.code for unit in unit_rows(self._session, meant)][:MOST_SUGGESTED]
 
@@ -207,6 +199,11 @@ class Grounds:
         return self._rows[unit]
 
     @cached_property
+    def _reach(self) -> set[int] | None:
+        """The units that the caller may speak for; most speak for their own only, and need not ask for others."""
+        return reach(self._session, self._caller, self._own)
+
+    @cached_property
     def _rows(self) -> dict[int, UnitRow]:
         """All units that a row without one may mean."""
         meant = self._own.union(*self._answering.values())
@@ -224,7 +221,8 @@ class Grounds:
         return self._guesses >= 0
 
 
-def _checked_period(subject: Subject, text: str) -> Period:
+def checked_period(subject: Subject, text: str) -> Period:
+    """The period, if the indicator is reported so and the plan has it. Raises InvalidRequest."""
     period = parse_period(text)
     if period is None:
         raise invalid("/period", ErrorCode.period_invalid)

@@ -1,4 +1,4 @@
-"""The only place that writes values: each is a new version, kept as a revision, told as a change.
+"""The only place that writes values: each is a new version, the one before kept as a revision, and told as a change.
 
 Statements carry columns, no mapped objects, and all rows of a request are written together: this is the path that
 every office takes, often.
@@ -9,13 +9,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, select
+from sqlalchemy import FromClause, insert, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.bulk import KeySet, fetch_keyed, insert_many, update_many, upsert_many
+from app.bulk import KeySet, fetch_keyed, insert_many, run_keyed, update_many, upsert_many
 from app.changes.service import record_changes
 from app.counting import recount
+from app.db import touched_by
 from app.schemas import NamedUnit
 from app.tables import Client, LatestValue, ValueRevision
 from app.tables import Value as ValueTable
@@ -62,11 +63,12 @@ class Place(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A value as it is to be from now on; `before` is what it was, None for the first version."""
+    """A value as it is to be from now on, and who says so; `before` is what it was, None for the first version."""
 
     place: Place
     before: Current | None
     now: Current
+    caller: Caller
 
 
 class Newest(NamedTuple):
@@ -103,11 +105,11 @@ _APPROVED, _SUBMITTED = ValueStatus.approved.value, ValueStatus.submitted.value
 
 def values_at(session: Session, keys: Sequence[Key]) -> dict[Key, Current]:
     """The values in force at some keys."""
-    return {(row[0], row[1], row[2]): Current(*row[3:]) for row in fetch_keyed(session, _at_keys, KEYS, keys)}
+    return {row[:3]: Current._make(row[3:]) for row in fetch_keyed(session, _at_keys, KEYS, keys)}
 
 
-def write_versions(session: Session, caller: Caller, versions: Sequence[Version], at: datetime) -> None:
-    """Put versions in force, keep them for good, and tell of them.
+def write_versions(session: Session, versions: Sequence[Version], at: datetime) -> None:
+    """Put versions in force, keep those that were, and tell of them.
 
     The caller of this function has locked their indicators.
     """
@@ -115,11 +117,17 @@ def write_versions(session: Session, caller: Caller, versions: Sequence[Version]
     ends = [version.place.period.last_day for version in first]
     insert_many(session, ValueTable, _keys(first) | {"period_end": ends} | _contents(first))
     following = [version for version in versions if version.before is not None]
+    run_keyed(session, _supersede, KEYS, [version.place.key for version in following])
     update_many(session, ValueTable, _keys(following), _contents(following))
-    requests = {"request_id": [caller.request_id] * len(versions)}
-    insert_many(session, ValueRevision, _keys(versions) | _contents(versions) | requests)
     _keep_latest(session, versions)
-    record_changes(session, caller, "value", at, [_change(new) for new in versions])
+    record_changes(session, [new.caller for new in versions], "value", at, [_change(new) for new in versions])
+
+
+def _supersede(keys: FromClause) -> Any:
+    """Keep what stands at some keys as revisions: another version is about to take its place."""
+    names = (*KEYS.parts, *_CONTENT, "request_id")
+    standing = select(*(col(getattr(ValueTable, name)) for name in names)).select_from(keys)
+    return insert(ValueRevision).from_select(names, standing.join(ValueTable, KEYS.match(ValueTable, keys)))
 
 
 def _keys(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
@@ -127,7 +135,8 @@ def _keys(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
 
 
 def _contents(versions: Sequence[Version]) -> dict[str, Sequence[Any]]:
-    return _columns(_CONTENT, [version.now for version in versions])
+    requests = {"request_id": [version.caller.request_id for version in versions]}
+    return _columns(_CONTENT, [version.now for version in versions]) | requests
 
 
 def _columns(names: Iterable[str], rows: Sequence[Sequence[Any]]) -> dict[str, Sequence[Any]]:
@@ -145,19 +154,19 @@ def _keep_latest(session: Session, versions: Sequence[Version]) -> None:
     """Note which values are now the newest that count; the rule is in `app.latest`."""
     counting: dict[Pair, Newest] = {}
     dropped: dict[Pair, set[str]] = {}
-    for place, _, now in versions:
-        indicator, period, unit = place.key
-        if _counts(place.subject, now.status):
-            newest = Newest(place.period.last_day, now.recorded_at, period, now.value)
-            held = counting.get((indicator, unit))
-            if held is None or held < newest:
-                counting[indicator, unit] = newest
+    for (key, subject, unit, period), _, now, _ in versions:
+        pair = key[0], unit.id
+        if _counts(subject, now.status):
+            newest = Newest(period.last_day, now.recorded_at, period.text, now.value)
+            if pair not in counting or counting[pair] < newest:
+                counting[pair] = newest
         else:
-            dropped.setdefault((indicator, unit), set()).add(period)
+            dropped.setdefault(pair, set()).add(period.text)
     rows = fetch_keyed(session, _newest_of_pairs, _PAIRS, list(dropped))
     gone = {indicator for indicator, unit, period in rows if period in dropped[indicator, unit]}
     pairs = _columns(_PAIRS.parts, list(counting))
     upsert_many(session, LatestValue, pairs, _columns(Newest._fields, list(counting.values())), Newest._fields[:3])
+    touched_by(session).newest.update(indicator for indicator, _ in counting)
     recount(session, gone)  # where the newest one counts no longer, an older one takes its place
 
 

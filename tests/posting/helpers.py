@@ -65,7 +65,7 @@ class Poster:
 
 
 def stored(database: Database) -> tuple[list[tuple[Any, ...]], int, int]:
-    """All values with their versions, and how many revisions and changes there are of them."""
+    """All values with their versions, and how many versions and changes there have been of them."""
     with database.reading() as session:
         values = session.execute(
             select(col(Value.indicator_id), col(Value.unit_id), col(Value.period), col(Value.value), col(Value.version))
@@ -74,7 +74,7 @@ def stored(database: Database) -> tuple[list[tuple[Any, ...]], int, int]:
         changes = session.execute(
             select(func.count()).select_from(Change).where(col(Change.type) == "value.submitted")
         ).scalar_one()
-    return sorted(map(tuple, values)), revisions, changes
+    return sorted(map(tuple, values)), len(values) + revisions, changes
 
 
 def counts(report: dict[str, Any]) -> list[object]:

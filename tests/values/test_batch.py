@@ -241,14 +241,15 @@ class TestOutcomes:
 
     @pytest.mark.parametrize("lost", ["changes", "value_revisions", "latest_values"])
     def test_write_that_fails_in_its_last_part_leaves_nothing(self, api: Api, database: Database, lost: str) -> None:
+        post(api.admin, row("2023-01"))
         before = snapshot(database)
         with database.writer.begin() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {lost} RENAME TO gone")
-        assert post(api.admin, row("2023-01"), row("2023-02")).status_code >= 500
+        assert post(api.admin, row("2023-01", 1), row("2023-02")).status_code >= 500
         with database.writer.begin() as connection:
             connection.exec_driver_sql(f"ALTER TABLE gone RENAME TO {lost}")
         assert snapshot(database) == before
-        assert post(api.admin, row("2023-01"), row("2023-02")).status_code == 200
+        assert post(api.admin, row("2023-01", 1), row("2023-02")).status_code == 200
 
 
 class TestExpectedVersion:

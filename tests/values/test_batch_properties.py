@@ -1,6 +1,5 @@
 """What holds for every batch, whatever stands in it: Hypothesis looks for one of which it does not hold."""
 
-from datetime import datetime
 from typing import Any
 
 from httpx2 import Response
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.db import Database
 from app.tables import metadata
+from app.targets.documents import rebuild
 from tests.client import AppClient
 from tests.conftest import Api
 from tests.history import snapshot
@@ -52,6 +52,8 @@ def start(api: Api, database: Database, *batches: tuple[str, list[Row]]) -> None
     with database.writer.begin() as connection:
         for table in WRITTEN:
             connection.execute(metadata.tables[table].delete())
+    with database.writing() as session:
+        rebuild(session)
     for client, batch in batches:
         post(getattr(api, client), batch, on_error="skip")
 
@@ -66,12 +68,15 @@ def told(response: Response) -> dict[str, Any]:
 
 
 def state(database: Database) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """What is in force and what is newest, but for when it was written."""
+    """What is in force and what is newest, but for when and by which request it was written."""
     found = snapshot(database, "values", "latest_values")
-    values, latest = (
-        [tuple(cell for cell in row if not isinstance(cell, datetime)) for row in found[name]] for name in found
-    )
-    return sorted(values, key=repr), sorted(latest, key=repr)
+    values, latest = (sorted((_said(name, row) for row in rows), key=repr) for name, rows in found.items())
+    return values, latest
+
+
+def _said(table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    cells = zip(metadata.tables[table].columns.keys(), row, strict=True)
+    return tuple(cell for name, cell in cells if name not in ("recorded_at", "request_id"))
 
 
 class TestEveryBatch:
