@@ -33,20 +33,27 @@ class PostgresStore:
         self._opening: asyncio.Task[asyncpg.Pool] | None = None
 
     async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
+        """The rows of a statement that was built once. Raises DBAPIError."""
         asked = prepared(statement, "asyncpg")
         return asked.read(await self._run(asked.text, asked.arguments(parameters)))
 
     async def fetch_versioned(self, statement: SelectBase, **parameters: Any) -> tuple[Sequence[Any], object]:
+        """The rows, and the version of the database then. Raises DBAPIError."""
         asked = prepared(statement, "asyncpg")
         text = f"SELECT found.*, {_VERSION} FROM ({asked.text}) AS found"  # noqa: S608 - SQLAlchemy's words
         rows = await self._run(text, asked.arguments(parameters))
         return asked.read([row[:-1] for row in rows]), rows[0][-1] if rows else None
 
     async def close(self) -> None:
+        """Give back its connections; those of an event loop that is gone are cut."""
         opening, self._opening = self._opening, None
-        if opening is not None:
-            with contextlib.suppress(*_LOST):
+        if opening is None or (opening.done() and _has_failed(opening)):
+            return
+        with contextlib.suppress(*_LOST, RuntimeError):
+            if opening.get_loop() is asyncio.get_running_loop():
                 await (await opening).close()
+            elif opening.done():
+                opening.result().terminate()
 
     async def _run(self, text: str, parameters: Sequence[Any]) -> list[Any]:
         """Rows of the driver; asked once more where the connection was lost, since reading is harmless to repeat."""

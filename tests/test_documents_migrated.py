@@ -16,7 +16,7 @@ from tests.clients.test_keys import zeren as zeren
 from tests.conftest import Api
 from tests.importing import PLAN, corrected, short_plan
 from tests.stored import assert_stored_rows_are_right, stored_rows
-from tests.test_documents import ITEMS
+from tests.walking import ITEMS
 
 PATHS = ["/targets?limit=100", "/targets?q=教育", "/assignments?unit=嘉鱼县政府", "/targets/xianning-2023.60"]
 NOT_MIGRATED = "The database is not up to date. Type: zeren migrate\n"

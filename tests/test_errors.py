@@ -256,7 +256,7 @@ class TestFaultOfTheService:
         self, api: Api, database: Database, caplog: pytest.LogCaptureFixture
     ) -> None:
         with database.writing() as session:
-            session.execute(text("ALTER TABLE target_units RENAME TO elsewhere"))
+            session.execute(text("ALTER TABLE target_documents RENAME TO elsewhere"))
             session.execute(text("UPDATE imports SET report = '{'"))
         before = written(database)
         for client, method, path, request in (
@@ -266,7 +266,7 @@ class TestFaultOfTheService:
                 api.admin,
                 "PATCH",
                 "/api/v1/targets/xianning-2023.58",
-                {"json": {"due_on": None}, "headers": MERGE_PATCH},
+                {"json": {"due_on": "2023-12-30"}, "headers": MERGE_PATCH},
             ),
             (api.reader, "GET", "/api/v1/imports/xianning-2023.import-1", {}),
         ):
@@ -277,10 +277,12 @@ class TestFaultOfTheService:
                 assert (response.status_code, response.content) == (500, b"")
             else:
                 told = problem(response, 500, "internal_error")["detail"] + response.text
-                assert not re.search(r"target_units|SELECT|Traceback|sqlalchemy|json", told.replace("problem+json", ""))
+                assert not re.search(
+                    r"target_documents|SELECT|Traceback|sqlalchemy|json", told.replace("problem+json", "")
+                )
             (record,) = [one for one in caplog.records if one.name.startswith("zeren")]
             assert record.exc_info is not None
-            assert re.search(r"target_units|Expecting", str(record.exc_info[1]))
+            assert re.search(r"target_documents|Expecting", str(record.exc_info[1]))
         assert written(database) == before
 
 
