@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
-from app.statements import DIALECTS, Convert, Prepared, connection_of, prepared, run
+from app.statements import Convert, Prepared, connection_of, dialect_of, prepared, run
 from app.tables import metadata
 
 _SQL_TYPES: dict[type, Any] = {int: BigInteger, str: Text}
@@ -175,7 +175,7 @@ def _compiled(
     table: Table, keys: tuple[str, ...], names: tuple[str, ...], rank: tuple[str, ...], engine: str
 ) -> _Written:
     """SQLite runs a write once for each row, PostgreSQL once for all: that way each is many times as fast."""
-    dialect = DIALECTS[engine]
+    dialect = dialect_of(engine)
     types = {name: table.c[name.removeprefix("of_")].type for name in (*(f"of_{key}" for key in keys), *names)}
     if engine == "postgresql":
         arrays = [cast(bindparam(name), ARRAY(kind.dialect_impl(dialect))) for name, kind in types.items()]

@@ -7,11 +7,9 @@ On the hot paths that machinery costs ten times what the database does.
 
 import functools
 import json
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import psycopg
 from sqlalchemy import ARRAY, Connection, Dialect, Text, bindparam, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -23,13 +21,18 @@ from sqlmodel import Session
 from app.past import AnySelect, as_of
 
 Convert = Callable[[Any], Any]
-DIALECTS: dict[str, Dialect] = {
-    "sqlite": make_url("sqlite://").get_dialect()(paramstyle="qmark"),  # type: ignore[call-arg]
-    "postgresql": make_url("postgresql+psycopg://").get_dialect()(paramstyle="format"),  # type: ignore[call-arg]
-    "asyncpg": make_url("postgresql+psycopg://").get_dialect()(paramstyle="numeric_dollar"),  # type: ignore[call-arg]
+_DRIVERS = {
+    "sqlite": ("sqlite", "qmark"),
+    "postgresql": ("postgresql+psycopg", "format"),
+    "asyncpg": ("postgresql+psycopg", "numeric_dollar"),
 }
-_DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
-_BASE_ERRORS: dict[str, Any] = {"sqlite": sqlite3.Error, "postgresql": psycopg.Error}
+
+
+@functools.cache
+def dialect_of(engine: str) -> Dialect:
+    """How an engine, or the other driver of PostgreSQL, writes statements; only what is asked for is loaded."""
+    driver, style = _DRIVERS[engine]
+    return make_url(f"{driver}://").get_dialect()(paramstyle=style)  # type: ignore[call-arg]
 
 
 class _Keys(TypeDecorator[Any]):
@@ -110,7 +113,7 @@ class Prepared(NamedTuple):
 @functools.cache
 def prepared(statement: Any, engine: str) -> Prepared:
     """A statement for an engine. It is kept for good: only for statements that are built once."""
-    dialect = DIALECTS[engine]
+    dialect = dialect_of(engine)
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     names = list(compiled.positiontup or ())
     binds = {name: compiled.binds[name] for name in names}
@@ -165,17 +168,22 @@ def run(connection: Connection, text: str, parameters: Sequence[Any], *, many: b
         if many:
             return driver.cursor().executemany(text, parameters)
         return driver.execute(text, parameters)
-    except _DRIVER_ERRORS as error:
-        raise _wrapped(connection, error, text, parameters) from error
+    except Exception as error:
+        wrapped = _wrapped(connection, error, text, parameters)
+        if wrapped is None:
+            raise
+        raise wrapped from error
 
 
-def _wrapped(connection: Connection, error: Exception, text: str, parameters: Any) -> DBAPIError:
-    """A driver's error as SQLAlchemy tells it; a connection that is lost is given up."""
+def _wrapped(connection: Connection, error: Exception, text: str, parameters: Any) -> DBAPIError | None:
+    """A driver's error as SQLAlchemy tells it, None for any other; a connection that is lost is given up."""
     dialect = connection.dialect
-    lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)  # type: ignore[arg-type]
+    base = dialect.loaded_dbapi.Error
+    if not isinstance(error, base):
+        return None
+    lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
     if lost:
         connection.invalidate(error)
-    base = _BASE_ERRORS[dialect.name]
     found = DBAPIError.instance(text, parameters, error, base, connection_invalidated=lost, dialect=dialect)
     assert isinstance(found, DBAPIError)  # noqa: S101 - it is one for every driver's error
     return found
