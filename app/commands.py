@@ -43,10 +43,10 @@ def _validated(model: type[Checked], **fields: object) -> Checked:
 
 
 @commands.command("migrate")
-def migrateopen_database() -> None:
+def migrate_database() -> None:
     """Bring the database to the shape that this version needs."""
     with open_database(migrated=False) as database:
-        migrate(database)
+        migrate(database, track=lambda parts: track(parts, "Documents of targets", console=err, transient=True))
     err.print("The database is up to date.")
 
 

@@ -300,10 +300,12 @@ def _of_transaction(session: Session, name: str, make: Callable[[], T]) -> T:
 @contextmanager
 def attempt(session: Session, *, undo: bool) -> Iterator[None]:
     """A block whose work is undone at its end where it was only a try; what it raises undoes it as well."""
+    before = touched_by(session).copy() if undo else None
     with session.begin_nested() as savepoint:
         yield
-        if undo:
+        if before is not None:
             savepoint.rollback()
+            touched_by(session).become(before)  # or documents would be written for nothing
 
 
 def replace_rows(session: Session, present: Sequence[SQLModel], wanted: Sequence[SQLModel]) -> None:

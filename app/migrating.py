@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db import Database, only_writer
 from app.derived import DocumentShape
 from app.settings import Settings
-from app.targets.documents import is_built, rebuild
+from app.targets.documents import Track, is_built, rebuild
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -45,10 +45,11 @@ def migration_config(connection: Connection | None = None) -> "Config":
     return config
 
 
-def migrate(database: Database, revision: str = "head") -> None:
+def migrate(database: Database, revision: str = "head", track: Track = iter) -> None:
     """Bring a database to a revision, the newest one by default, in one transaction.
 
-    In another one, what is stored of targets is written anew where another version of the service wrote it.
+    In another one, what is stored of targets is written anew where another version of the service wrote it; `track`
+    may tell somebody how far that is.
     """
     from alembic import command
     from alembic.util import CommandError
@@ -68,7 +69,7 @@ def migrate(database: Database, revision: str = "head") -> None:
         with database.writing() as session:
             only_writer(session, DocumentShape)
             if not is_built(session):
-                rebuild(session)
+                rebuild(session, track)
 
 
 def is_migrated(database: Database) -> bool:

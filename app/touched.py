@@ -4,7 +4,7 @@ Rows that go through a session are noticed when it is flushed; who writes past i
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import inspect
@@ -32,6 +32,15 @@ class Touched:
 
     def __bool__(self) -> bool:
         return bool(self.targets or self.units or self.plans or self.indicators or self.newest)
+
+    def copy(self) -> "Touched":
+        """What is noted now, to come back to."""
+        return Touched(*(set(getattr(self, one.name)) for one in fields(self)))
+
+    def become(self, other: "Touched") -> None:
+        """Note what another has noted, and nothing else."""
+        for one in fields(self):
+            setattr(self, one.name, set(getattr(other, one.name)))
 
     def note(self, session: Session) -> None:
         """Note what a flush has just written."""

@@ -7,7 +7,7 @@ the tables, and reading a page is joining bytes. The rules of what a target show
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from app.targets.views import NEWEST, full_rows, load_views, render_targets
 from app.touched import Touched, keeps_documents
 
 _MOST_AT_ONCE = 1000  # targets whose documents are in memory together
+Track = Callable[[Sequence[Sequence[int]]], Iterable[Sequence[int]]]
 _TABLE = TargetDocument
 _FORM = 1  # of how documents and bigrams are stored, to be counted up when that changes
 
@@ -65,12 +66,7 @@ _LOCK_NAMES = select(col(Unit.id)).where(among(col(Unit.id))).order_by(col(Unit.
 _OF_UNITS = select(col(TargetUnit.target_id)).where(among(col(TargetUnit.unit_id))).distinct()
 _OF_PLANS = select(col(TargetTable.id)).where(among(col(TargetTable.plan_id)))
 _OF_INDICATORS = select(col(Indicator.target_id)).where(among(col(Indicator.id)))
-_AFTER = (
-    select(col(TargetTable.id))
-    .where(col(TargetTable.id) > bindparam("after"))
-    .order_by(col(TargetTable.id))
-    .limit(_MOST_AT_ONCE)
-)
+_ALL = select(col(TargetTable.id)).order_by(col(TargetTable.id))
 _INDICATORS = KeySet(id=int)
 _BIGRAM = ("bigram", "plan_id", "position", "target_id")
 _FORGET = delete(TargetBigram).where(*(col(getattr(TargetBigram, name)) == bindparam(f"of_{name}") for name in _BIGRAM))
@@ -92,14 +88,12 @@ def is_built(session: Session) -> bool:
     return session.execute(select(col(DocumentShape.shape))).scalars().all() == [shape()]
 
 
-def rebuild(session: Session) -> None:
-    """Write all documents anew, whatever was stored before."""
+def rebuild(session: Session, track: Track = iter) -> None:
+    """Write all documents anew, whatever was stored before; `track` may tell somebody how far it is."""
     for table in (TargetBigram, TargetDocument):
         session.execute(delete(table))
-    after = 0
-    while keys := [row[0] for row in fetch(session, _AFTER, after=after)]:
-        _write_whole(session, keys)
-        after = keys[-1]
+    for some in track(list(_parts([row[0] for row in fetch(session, _ALL)]))):
+        _write_whole(session, some)
     session.execute(delete(DocumentShape))
     session.execute(insert(DocumentShape).values(shape=shape()))
 
