@@ -46,8 +46,13 @@ def _validated(model: type[Checked], **fields: object) -> Checked:
 def migrate_database() -> None:
     """Bring the database to the shape that this version needs."""
     with open_database(migrated=False) as database:
-        migrate(database, track=lambda parts: track(parts, "Documents of targets", console=err, transient=True))
+        migrate(database, track=_shown)
     err.print("The database is up to date.")
+
+
+def _shown(parts: Sequence[Sequence[int]]) -> Iterable[Sequence[int]]:
+    words = "Documents of targets"
+    return track(parts, words, console=err, transient=True, disable=not err.is_terminal)
 
 
 @commands.command("seed")
