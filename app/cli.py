@@ -65,6 +65,7 @@ def serve(
         http="app.protocol:Protocol",
         ws="none",
         proxy_headers=False,  # nothing here depends on the caller's address, or on how the proxy was reached
+        timeout_graceful_shutdown=60,  # seconds: no batch takes longer, and no stalled sender holds up a restart
         access_log=False,
         server_header=False,
         log_config=log_config(settings.log_level),

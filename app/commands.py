@@ -1,6 +1,7 @@
 """The commands of `zeren` but `serve`: migrate, seed, import, values, key, openapi."""
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar

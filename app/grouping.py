@@ -114,8 +114,8 @@ class GroupCommit:
     def _start(self) -> _Queue:
         queue = _Queue()
         thread = threading.Thread(target=self._serve, args=(queue,), name="group-commit", daemon=True)
+        thread.start()  # which may fail: then nobody waits for it
         self._running = queue, thread
-        thread.start()
         return queue
 
     def _serve(self, queue: _Queue) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import SelectBase, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.statements import prepared
 
+WAIT_SECONDS = 30  # for a connection and an answer together: who waits longer is told to try again
 _LOST = (
     *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
-    *(asyncpg.InterfaceError, OSError, TimeoutError),
+    *(asyncpg.InternalClientError, asyncpg.InterfaceError, ConnectionError, FileNotFoundError),
 )
 # what only libpq knows in a URL; anything else that asyncpg does not know, it takes for a setting of the server
 _ONLY_LIBPQ = {
@@ -22,7 +23,8 @@ _ONLY_LIBPQ = {
 }
 # two snapshots in equal words see the same transactions, on one server: another one that takes its place may never have
 # had the last of them, and gives their numbers to others
-_VERSION = "concat(pg_current_snapshot(), ' ', pg_postmaster_start_time())"
+# on from where that had told less, and a standby does not tell of transactions that are under way
+_VERSION = "CASE WHEN NOT pg_is_in_recovery() THEN concat(pg_current_snapshot(), ' ', pg_postmaster_start_time()) END"
 
 
 class PostgresStore:
@@ -57,12 +59,20 @@ class PostgresStore:
 
     async def _run(self, text: str, parameters: Sequence[Any]) -> list[Any]:
         """Rows of the driver; asked once more where the connection was lost, since reading is harmless to repeat."""
-        with contextlib.suppress(*_LOST):
-            return await (await self._pool()).fetch(text, *parameters)  # type: ignore[no-any-return]
         try:
-            return await (await self._pool()).fetch(text, *parameters)  # type: ignore[no-any-return]
-        except _LOST as error:
+            async with asyncio.timeout(WAIT_SECONDS):
+                with contextlib.suppress(*_LOST):
+                    return await (await self._pool()).fetch(text, *parameters)  # type: ignore[no-any-return]
+                return await (await self._pool()).fetch(text, *parameters)  # type: ignore[no-any-return]
+        except (
+            *_LOST,
+            TimeoutError,
+            asyncpg.LockNotAvailableError,
+            asyncpg.InvalidAuthorizationSpecificationError,
+        ) as error:
             raise OperationalError(text, parameters, error, connection_invalidated=True) from error
+        except asyncpg.PostgresError as error:
+            raise DBAPIError(text, parameters, error) from error
 
     async def _pool(self) -> asyncpg.Pool:
         opening = self._opening
@@ -78,7 +88,7 @@ def _has_failed(opening: "asyncio.Task[asyncpg.Pool]") -> bool:
 async def _open_pool(url: str, pool_size: int) -> asyncpg.Pool:
     """A pool for the URL of the other driver, which knows some words more."""
     parts = make_url(url).set(drivername="postgresql")
-    seconds = float(str(parts.query.get("connect_timeout", 60)))
+    seconds = float(str(parts.query.get("connect_timeout", WAIT_SECONDS)))
     dsn = parts.difference_update_query(_ONLY_LIBPQ).render_as_string(hide_password=False)
     return await asyncpg.create_pool(dsn, min_size=1, max_size=pool_size, timeout=seconds, reset=_nothing_to_reset)
 

@@ -65,6 +65,12 @@ class Zeren(FastAPI):
         return self.openapi_schema
 
 
+def _end_once(sentinel: int) -> None:
+    """End this process in good order; what has told of the parent's end would go on telling."""
+    asyncio.get_running_loop().remove_reader(sentinel)
+    signal.raise_signal(signal.SIGTERM)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service on the database that the settings name; the environment's settings by default."""
     settings = settings or Settings.from_environment()
@@ -77,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.freeze()
         parent = parent_process()
         if parent is not None:  # and is killed: nobody is left to end this worker, or to replace it
-            asyncio.get_running_loop().add_reader(parent.sentinel, signal.raise_signal, signal.SIGTERM)
+            asyncio.get_running_loop().add_reader(parent.sentinel, _end_once, parent.sentinel)
         yield
         await database.hot.close()
         database.close()

@@ -79,7 +79,8 @@ class Protocol(HttpToolsProtocol):
                 return
 
     def _head_without_offer(self) -> bytes:
-        lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
             if name == b"connection":
                 value = b",".join(one for one in value.split(b",") if one.strip().lower() != b"upgrade")

@@ -55,7 +55,8 @@ class Asked:
         if self.item is Target:
             words = query.get("q")
             return words is None or len(words.strip()) > 1
-        return True
+        others = {"plan", "role", "acknowledged", "updated_after"} & query.keys()
+        return bool({"unit", "target"} & query.keys()) or not others
 
 
 ASSIGNMENTS = Asked(

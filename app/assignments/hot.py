@@ -29,6 +29,7 @@ from app.columns import UtcTime
 from app.db import AnySelect, Database
 from app.derived import TargetDocument
 from app.paging import cut_page, page_json, quick_keys, quick_query
+from app.statements import dialect_of
 from app.tables import Assignment, Plan, Target, Unit
 from app.units.hot import find_unit
 
@@ -37,22 +38,28 @@ _Via = aliased(Unit)
 
 
 class _Instant(TypeDecorator[str]):
-    """An instant as JSON; a page has few different ones."""
+    """An instant as JSON."""
 
     impl = UtcTime
     cache_ok = True
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], str]:
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], str]:  # noqa: ARG002
         """How a stored instant becomes the words of an answer."""
-        read = UtcTime().result_processor(dialect, coltype)
-        assert read is not None  # noqa: S101 - it is needed on both engines
+        return _written_by(dialect.name)
 
-        @functools.lru_cache(10_000)
-        def written(stored: Any) -> str:
-            at = read(stored)
-            return "null" if at is None else f'"{at.isoformat().replace("+00:00", "Z")}"'
 
-        return written
+@functools.cache
+def _written_by(engine: str) -> Callable[[Any], str]:
+    """As `UtcTime` reads what an engine stores; a page has few different ones."""
+    read = UtcTime().result_processor(dialect_of(engine), None)
+    assert read is not None  # noqa: S101 - it is needed on both engines
+
+    @functools.lru_cache(10_000)
+    def written(stored: Any) -> str:
+        at = read(stored)
+        return "null" if at is None else f'"{at.isoformat().replace("+00:00", "Z")}"'
+
+    return written
 
 
 _SHOWN: AnySelect = (
@@ -96,7 +103,7 @@ _FILTERS: dict[str, Any] = {
 async def list_assignments(request: Request, _caller: Caller) -> Response | None:
     """A page of assignments; the past, and a page without any, is left: it may be for a name that is not known."""
     query = quick_query(request, AssignmentQuery)
-    if query is None:
+    if query is None or not _is_served_by_an_index(query):
         return None
     database: Database = request.app.state.database
     asked = query.model_dump(exclude={"limit", "cursor", "as_of"}, exclude_none=True)
@@ -115,6 +122,12 @@ async def list_assignments(request: Request, _caller: Caller) -> Response | None
         return None
     rows, next_cursor = cut_page(rows, 1, query)
     return Response(page_json(map(_item, rows), next_cursor), media_type="application/json")
+
+
+def _is_served_by_an_index(query: AssignmentQuery) -> bool:
+    """Whether no more is looked at than is found, or little more: the event loop waits for nothing longer."""
+    others = (query.plan, query.role, query.acknowledged, query.updated_after)
+    return query.unit is not None or query.target is not None or all(other is None for other in others)
 
 
 @functools.cache

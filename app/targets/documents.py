@@ -90,6 +90,8 @@ def is_built(session: Session) -> bool:
 
 def rebuild(session: Session, track: Track = iter) -> None:
     """Write all documents anew, whatever was stored before; `track` may tell somebody how far it is."""
+    if locks_rows(session):  # a writer that waits for a row which is made anew would not see the new one
+        session.connection().exec_driver_sql("LOCK TABLE target_documents IN EXCLUSIVE MODE")
     for table in (TargetBigram, TargetDocument):
         session.execute(delete(table))
     for some in track(list(_parts([row[0] for row in fetch(session, _ALL)]))):

@@ -1,6 +1,7 @@
 """The hot path of targets: one of them, and pages of those of a plan or with some words, from stored documents."""
 
 import functools
+import re
 from typing import Any
 
 from fastapi import Request, Response
@@ -13,8 +14,9 @@ from app.derived import TargetBigram, TargetDocument
 from app.paging import cut_page, page_json, quick_keys, quick_query
 from app.tables import Plan, Target
 from app.targets.schemas import TargetQuery
-from app.types import fold
+from app.types import CODE_PATTERN, fold
 
+_CODE = re.compile(CODE_PATTERN)
 _ONE = (
     select(col(TargetDocument.document))
     .join(Target, col(Target.id) == col(TargetDocument.target_id))
@@ -28,7 +30,7 @@ _BIGRAM_KEYS = [col(TargetBigram.plan_id), col(TargetBigram.position), col(Targe
 
 async def get_target(request: Request, _caller: Caller) -> Response | None:
     """One target; what is unknown, and the past, is left to the plain way."""
-    if request.scope["query_string"]:
+    if request.scope["query_string"] or not _CODE.fullmatch(request.path_params["target"]):
         return None
     database: Database = request.app.state.database
     rows = await database.hot.fetch(_ONE, code=request.path_params["target"])

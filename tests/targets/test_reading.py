@@ -202,6 +202,10 @@ class TestGetTarget:
         assert faults(response) == [("/path/target", "unknown_reference")]
         assert suggestions(response)[0].startswith("xianning-2023.5")
 
+    @pytest.mark.parametrize("code", ["x%00", "a%20b", "%E6%95%99", "x" * 101])
+    def test_what_cannot_be_a_code_422(self, api: Api, code: str) -> None:
+        assert api.reader.get(f"/api/v1/targets/{code}").status_code == 422
+
     def test_removed_404(self, api: Api, database: Database) -> None:
         add_plan(database, "a-2024", "1.修路。(责任单位:市财政局)\n2.建校。(责任单位:市教育局)")
         add_plan(database, "a-2024", "1.修路。(责任单位:市财政局)")
