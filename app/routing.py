@@ -291,7 +291,7 @@ def _as_list(request: Request, response: Response, columns: Columns, form: Form 
         name = request.url.path.rstrip("/").rpartition("/")[2]
         response = Response(rows, headers=file_headers(name, form.suffix), media_type=form.media_type)
     if cursor is not None:
-        asked = request.scope["query_string"].decode("ascii").split("&")
+        asked = request.scope["query_string"].decode("latin-1").split("&")
         query = "&".join([*(part for part in asked if part and not part.startswith("cursor=")), f"cursor={cursor}"])
         response.headers["Link"] = f'<{quote(request.scope["path"])}?{query}>; rel="next"'
     response.headers["Vary"] = "Accept"

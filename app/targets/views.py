@@ -58,15 +58,7 @@ class TargetRow(NamedTuple):
     due_on: date | None
 
 
-TARGET_COLUMNS = [
-    col(Target.id),
-    col(Target.plan_id),
-    col(Target.section_id),
-    col(Target.code),
-    col(Target.number),
-    col(Target.statement),
-    col(Target.due_on),
-]
+TARGET_COLUMNS = [col(getattr(Target, name)) for name in TargetRow._fields]
 
 
 class FullRow(NamedTuple):
