@@ -67,10 +67,17 @@ class KeySet:
 
 def fetch_keyed(session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]) -> list[Any]:
     """The rows of a statement that `build` makes of the table of keys; it is built once for each engine."""
+    return ask_keyed(session, build, keyset, keys)()
+
+
+def ask_keyed(
+    session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]
+) -> Callable[[], list[Any]]:
+    """What gives the rows of such a statement, to be called later; see `app.statements.ask`."""
     if not keys:
-        return []
+        return list
     asked, found = _run_keyed(session, build, keyset, keys)
-    return _read(asked, found.fetchall())
+    return lambda: _read(asked, found.fetchall())
 
 
 def _read(asked: Prepared, rows: Sequence[tuple[Any, ...]]) -> list[Any]:

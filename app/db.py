@@ -134,6 +134,8 @@ def _open_postgresql(url: str, pool_size: int, *, writing: bool) -> Engine:
     def prepare(connection: Any, _record: Any) -> None:
         # as on SQLite, who waits longer for another writer is told to try again
         connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        if writing:  # planning the same few statements for each write anew takes longer than to run them
+            connection.execute("SET plan_cache_mode = force_generic_plan")
         connection.commit()
 
     if writing:

@@ -7,7 +7,8 @@ On the hot paths that machinery costs ten times what the database does.
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, Connection, Dialect, Text, bindparam, make_url
@@ -149,13 +150,41 @@ def connection_of(session: Session) -> Connection:
 
 def fetch(session: Session, statement: AnySelect, **parameters: Any) -> Sequence[Any]:
     """The rows of a statement that was built once, with `bindparam`s and `among`; columns only, no mapped objects."""
+    return ask(session, statement, **parameters)()
+
+
+def ask(session: Session, statement: AnySelect, **parameters: Any) -> Callable[[], Sequence[Any]]:
+    """What gives the rows of such a statement, to be called later: in a block of `sent_together`, that saves a wait."""
     connection = connection_of(session)
     engine = connection.dialect.name
     if "as_of" in session.info:
         statement = _in_the_past(statement, engine)
         parameters["as_of"] = session.info["as_of"]
     asked = prepared(statement, engine)
-    return asked.read(run(connection, asked.text, asked.arguments(parameters)).fetchall())
+    found = run(connection, asked.text, asked.arguments(parameters))
+    return lambda: asked.read(found.fetchall())
+
+
+@contextmanager
+def sent_together(session: Session) -> Iterator[None]:
+    """A block whose statements PostgreSQL gets one after another, without a wait for the answer to each.
+
+    Only for what goes through this module: SQLAlchemy wants each answer at once. What is wrong with one of them is
+    raised by another one or at the end of the block. Elsewhere there is no way to the database that takes time.
+    """
+    connection = connection_of(session)
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            yield
+    except Exception as error:
+        wrapped = _wrapped(connection, error, "", ())
+        if wrapped is None:
+            raise
+        raise wrapped from error
 
 
 def run(connection: Connection, text: str, parameters: Sequence[Any], *, many: bool = False) -> Any:

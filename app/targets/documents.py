@@ -7,17 +7,17 @@ the tables, and reading a page is joining bytes. The rules of what a target show
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, bindparam, delete, insert, select
 from sqlmodel import Session, col
 
-from app.bulk import KeySet, fetch_keyed, insert_many, update_many
+from app.bulk import KeySet, ask_keyed, insert_many, update_many
 from app.db import locks_rows
 from app.derived import DocumentShape, TargetBigram, TargetDocument
-from app.statements import among, fetch, prepared, run
+from app.statements import among, ask, fetch, prepared, run, sent_together
 from app.tables import Indicator, TargetUnit, Unit
 from app.tables import LatestValue as LatestTable
 from app.tables import Target as TargetTable
@@ -55,17 +55,16 @@ class _Newest(NamedTuple):
 
 
 # in one order, and after all else that a transaction locks, so that no two wait for each other
-_STORED = (
-    select(col(_TABLE.target_id), *(col(getattr(_TABLE, name)) for name in _Stored._fields))
-    .where(among(col(_TABLE.target_id)))
-    .order_by(col(_TABLE.target_id))
-    .with_for_update(key_share=True)
-)
+_LOCK = select(col(_TABLE.target_id)).order_by(col(_TABLE.target_id)).with_for_update(key_share=True)
+_LOCK_AND_READ = _LOCK.add_columns(*(col(getattr(_TABLE, name)) for name in _Stored._fields))
+_STORED = _LOCK_AND_READ.where(among(col(_TABLE.target_id)))
 # a unit that is being renamed is waited for: who renames it cannot see for which targets this transaction prints it
 _LOCK_NAMES = select(col(Unit.id)).where(among(col(Unit.id))).order_by(col(Unit.id)).with_for_update(read=True)
 _OF_UNITS = select(col(TargetUnit.target_id)).where(among(col(TargetUnit.unit_id))).distinct()
 _OF_PLANS = select(col(TargetTable.id)).where(among(col(TargetTable.plan_id)))
 _OF_INDICATORS = select(col(Indicator.target_id)).where(among(col(Indicator.id)))
+_LOCK_OF_INDICATORS = _LOCK.where(col(_TABLE.target_id).in_(_OF_INDICATORS))
+_STORED_OF_INDICATORS = _LOCK_AND_READ.where(col(_TABLE.target_id).in_(_OF_INDICATORS))
 _ALL = select(col(TargetTable.id)).order_by(col(TargetTable.id))
 _INDICATORS = KeySet(id=int)
 _BIGRAM = ("bigram", "plan_id", "position", "target_id")
@@ -114,12 +113,10 @@ def refresh(session: Session, touched: Touched) -> None:
         fetch(session, _LOCK_NAMES, keys=touched.printed)  # before documents, for which who renames one waits in turn
     for some in _parts(sorted(whole)):
         _write_whole(session, some)
-    # nobody else writes values of these indicators before this transaction ends: what is read now stays so
-    newest: dict[int, list[_Newest]] = {}
-    for row in fetch_keyed(session, _newest, _INDICATORS, [(key,) for key in sorted(touched.newest)]):
-        newest.setdefault(row[0], []).append(_Newest(*row[1:]))
-    for some in _parts(sorted(newest.keys() - whole)):
-        _write_newest(session, some, newest)
+    if len(touched.newest) > _MOST_AT_ONCE and locks_rows(session):
+        fetch(session, _LOCK_OF_INDICATORS, keys=sorted(touched.newest))  # the order of targets is not that of parts
+    for some in _parts(sorted(touched.newest)):
+        _write_newest(session, some, whole)
 
 
 def _parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -127,13 +124,13 @@ def _parts(keys: Sequence[int]) -> Iterator[Sequence[int]]:
         yield keys[start : start + _MOST_AT_ONCE]
 
 
-def _stored(session: Session, targets: Sequence[int]) -> dict[int, _Stored]:
-    return {key: _Stored(*row) for key, *row in fetch(session, _STORED, keys=targets)}
+def _by_target(rows: Iterable[Sequence[Any]]) -> dict[int, _Stored]:
+    return {key: _Stored(*row) for key, *row in rows}
 
 
 def _write_whole(session: Session, targets: Sequence[int]) -> None:
     """Write documents from the tables."""
-    before = _stored(session, targets)
+    before = _by_target(fetch(session, _STORED, keys=targets))
     rows = full_rows(session, targets)
     views = load_views(session, rows)
     now: dict[int, _Stored] = {}
@@ -187,20 +184,27 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
     return dict(zip(_BIGRAM, zip(*rows, strict=True), strict=bool(rows)))
 
 
-def _write_newest(session: Session, targets: Sequence[int], newest: Mapping[int, Sequence[_Newest]]) -> None:
-    """Put the newest values of some indicators into the documents of their targets."""
-    before = _stored(session, targets)
+def _write_newest(session: Session, indicators: Sequence[int], whole: Container[int]) -> None:
+    """Put the newest values of some indicators into the documents of their targets, but those written whole."""
+    with sent_together(session):
+        # nobody else writes values of these indicators before this transaction ends: what is read now stays so
+        newest = ask_keyed(session, _newest, _INDICATORS, [(key,) for key in indicators])
+        stored = ask(session, _STORED_OF_INDICATORS, keys=indicators)
+    before = _by_target(stored())
     now = dict(before)
-    for target, stored in before.items():
-        for code, each_member, period, value in newest[target]:
-            latest, template = newest_json(period, value), stored.template
-            if template is not None and not each_member:
-                template = with_latest(template, code, latest)
-            stored = stored._replace(document=with_latest(stored.document, code, latest), template=template)
-        now[target] = stored
+    for target, *facts in newest():
+        if target not in whole:
+            now[target] = _with_newest(now[target], _Newest(*facts))
     changed = [key for key in now if now[key].document != before[key].document]
     columns = {name: [getattr(now[key], name) for key in changed] for name in ("document", "template")}
     _update(session, changed, columns)
+
+
+def _with_newest(stored: _Stored, newest: _Newest) -> _Stored:
+    latest, template = newest_json(newest.period, newest.value), stored.template
+    if template is not None and not newest.each_member:
+        template = with_latest(template, newest.code, latest)
+    return stored._replace(document=with_latest(stored.document, newest.code, latest), template=template)
 
 
 def _newest(keys: FromClause) -> Any:

@@ -5,20 +5,21 @@ another, in the order in which they came, each seeing what came before. One ques
 those with anything unusual about them are judged as batches are, which says what is wrong.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, and_, exists, or_, select
 from sqlmodel import Session, col
 
 from app.auth import Caller
-from app.bulk import KeySet, fetch_keyed
+from app.bulk import KeySet, ask_keyed
 from app.db import locks_rows, moment
 from app.errors import ServiceError
 from app.grouping import ALONE
-from app.statements import among, fetch
+from app.statements import among, ask, sent_together
 from app.tables import Assignment, Client, ClientUnit, Indicator, Plan, Target, Unit, UnitMember
 from app.tables import Value as ValueTable
 from app.types import Scope
@@ -34,6 +35,14 @@ class Post(NamedTuple):
 
     caller: Caller
     body: ValueCreate
+
+
+class Usual(NamedTuple):
+    """What a post is for that has nothing unusual about it, and what stands there."""
+
+    subject: Subject
+    unit: UnitRow
+    current: Current | None
 
 
 class Recorded(NamedTuple):
@@ -58,45 +67,66 @@ _SUBJECT, _UNIT = len(Subject._fields), len(UnitRow._fields)
 def record_together(session: Session, posts: Sequence[Post]) -> list[Recorded | ServiceError | object]:
     """What becomes of each post: the value, why it is refused, or ALONE where its indicator is not free."""
     answers: list[Recorded | ServiceError | object] = [ALONE] * len(posts)
-    free = _free(session, posts)
-    at = moment(session)
-    for places in _rounds(posts, free):
-        outcomes = _judge_usual(session, posts, places, at)
-        for some in _by_caller(posts, [place for place in places if place not in outcomes]):
-            figures = [Figure.of(posts[place].body, place + 1) for place in some]
-            judged, _ = judge_figures(session, posts[some[0]].caller, figures, [])
-            outcomes |= zip(some, judged, strict=True)
-        versions = [
-            outcome.version._replace(caller=posts[place].caller)  # each change bears its own request's id
-            for place, outcome in sorted(outcomes.items())
-            if outcome.version is not None and not outcome.refusals
-        ]
-        write_versions(session, versions, at)
-        for place, outcome in outcomes.items():
+    with sent_together(session):
+        free = _ask_free(session, posts)
+        find = _ask_usual(session, posts, range(len(posts)))
+    at, found = moment(session), find()
+    for number, places in enumerate(_rounds(posts, free(), found)):
+        if number:
+            found = _ask_usual(session, posts, places)()  # what stands is another by now
+        for place, outcome in _record(session, posts, places, found, at).items():
             answers[place] = _answer(outcome)
     return answers
 
 
-def _free(session: Session, posts: Sequence[Post]) -> Iterable[int]:
+def _record(
+    session: Session, posts: Sequence[Post], places: Sequence[int], found: Mapping[int, Usual], at: datetime
+) -> dict[int, Outcome]:
+    """Judge posts of which no two are for the same value, and write what is to be written."""
+    outcomes = _judge_usual(posts, places, found, at)
+    for some in _by_caller(posts, [place for place in places if place not in outcomes]):
+        figures = [Figure.of(posts[place].body, place + 1) for place in some]
+        judged, _ = judge_figures(session, posts[some[0]].caller, figures, [])
+        outcomes |= zip(some, judged, strict=True)
+    versions = [
+        outcome.version._replace(caller=posts[place].caller)  # each change bears its own request's id
+        for place, outcome in sorted(outcomes.items())
+        if outcome.version is not None and not outcome.refusals
+    ]
+    write_versions(session, versions, at)
+    return outcomes
+
+
+def _ask_free(session: Session, posts: Sequence[Post]) -> Callable[[], Sequence[int]]:
     """The places of posts whose indicators nobody else writes values for; they are locked, all at once."""
     if not locks_rows(session):
-        session.connection()  # from now on nobody else writes anything
-        return range(len(posts))
-    codes = {row[0] for row in fetch(session, _LOCK_FREE, keys=sorted({post.body.indicator for post in posts}))}
-    return [place for place, post in enumerate(posts) if post.body.indicator in codes]
+        return lambda: range(len(posts))  # nobody else writes anything
+    rows = ask(session, _LOCK_FREE, keys=sorted({post.body.indicator for post in posts}))
+
+    def free() -> Sequence[int]:
+        codes = {row[0] for row in rows()}
+        return [place for place, post in enumerate(posts) if post.body.indicator in codes]
+
+    return free
 
 
-def _rounds(posts: Sequence[Post], places: Iterable[int]) -> list[list[int]]:
-    """Places, parted so that no two in a round can be for the same value; units go by many names."""
-    before: Counter[tuple[str, str]] = Counter()
-    rounds: list[list[int]] = []
+def _rounds(posts: Sequence[Post], places: Iterable[int], found: Mapping[int, Usual]) -> list[list[int]]:
+    """Places, parted so that no two in a round are for the same value.
+
+    Units go by many names: which ones are the same is known only where all is usual.
+    """
+    alike: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place in places:
-        key = posts[place].body.indicator, posts[place].body.period
-        if before[key] == len(rounds):
-            rounds.append([])
-        rounds[before[key]].append(place)
-        before[key] += 1
-    return rounds
+        alike[posts[place].body.indicator, posts[place].body.period].append(place)
+    first, others = [], []
+    for some in alike.values():
+        units = {found[place].unit.id for place in some if place in found}
+        if len(units) == len(some):
+            first += some
+        else:
+            others.append(some)
+    rounds = [[place for place in some if place is not None] for some in zip_longest(*others)] or [[]]
+    return [sorted([*first, *rounds[0]]), *rounds[1:]]
 
 
 def _by_caller(posts: Sequence[Post], places: Sequence[int]) -> Collection[list[int]]:
@@ -108,22 +138,34 @@ def _by_caller(posts: Sequence[Post], places: Sequence[int]) -> Collection[list[
     return found.values()
 
 
-def _judge_usual(session: Session, posts: Sequence[Post], places: Sequence[int], at: datetime) -> dict[int, Outcome]:
-    """What becomes of the posts that have nothing unusual about them, by their places."""
+def _ask_usual(session: Session, posts: Sequence[Post], places: Sequence[int]) -> Callable[[], dict[int, Usual]]:
+    """What the posts that have nothing unusual about them are for, by their places."""
     keys = []
     for place in places:
         caller, body = posts[place]
         if body.unit is not None:
             keys.append((place, caller.client_id, body.indicator, body.unit, body.period))
-    found: dict[int, Outcome] = {}
-    for place, *row in fetch_keyed(session, _usual, _POSTS, keys):
-        subject, unit, value = row[:_SUBJECT], row[_SUBJECT : _SUBJECT + _UNIT], row[_SUBJECT + _UNIT :]
-        current = Current(*value) if value[0] is not None else None
-        caller, body = posts[place]
-        outcome = judge_usual(caller, Figure.of(body), Subject(*subject), UnitRow(*unit), current, at)
-        if outcome is not None:
-            found[place] = outcome
-    return found
+    rows = ask_keyed(session, _usual, _POSTS, keys)
+    return lambda: {place: _read_usual(row) for place, *row in rows()}
+
+
+def _read_usual(row: Sequence[Any]) -> Usual:
+    subject, unit, value = row[:_SUBJECT], row[_SUBJECT : _SUBJECT + _UNIT], row[_SUBJECT + _UNIT :]
+    return Usual(Subject._make(subject), UnitRow._make(unit), Current._make(value) if value[0] is not None else None)
+
+
+def _judge_usual(
+    posts: Sequence[Post], places: Sequence[int], found: Mapping[int, Usual], at: datetime
+) -> dict[int, Outcome]:
+    """What becomes of the posts that have nothing unusual about them, and are not refused."""
+    outcomes: dict[int, Outcome] = {}
+    for place in places:
+        if place in found:
+            caller, body = posts[place]
+            outcome = judge_usual(caller, Figure.of(body), *found[place], at)
+            if outcome is not None:
+                outcomes[place] = outcome
+    return outcomes
 
 
 def _usual(keys: FromClause) -> Any:

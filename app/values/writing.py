@@ -18,6 +18,7 @@ from app.changes.service import record_changes
 from app.counting import recount
 from app.db import touched_by
 from app.schemas import NamedUnit
+from app.statements import sent_together
 from app.tables import Client, LatestValue, ValueRevision
 from app.tables import Value as ValueTable
 from app.types import Period, ValueStatus
@@ -113,14 +114,18 @@ def write_versions(session: Session, versions: Sequence[Version], at: datetime) 
 
     The caller of this function has locked their indicators.
     """
+    if not versions:
+        return
     first = [version for version in versions if version.before is None]
-    ends = [version.place.period.last_day for version in first]
-    insert_many(session, ValueTable, _keys(first) | {"period_end": ends} | _contents(first))
     following = [version for version in versions if version.before is not None]
-    run_keyed(session, _supersede, KEYS, [version.place.key for version in following])
-    update_many(session, ValueTable, _keys(following), _contents(following))
-    _keep_latest(session, versions)
-    record_changes(session, [new.caller for new in versions], "value", at, [_change(new) for new in versions])
+    ends = [version.place.period.last_day for version in first]
+    with sent_together(session):
+        insert_many(session, ValueTable, _keys(first) | {"period_end": ends} | _contents(first))
+        run_keyed(session, _supersede, KEYS, [version.place.key for version in following])
+        update_many(session, ValueTable, _keys(following), _contents(following))
+        record_changes(session, [new.caller for new in versions], "value", at, [_change(new) for new in versions])
+        gone = _keep_latest(session, versions)
+    recount(session, gone)  # where the newest one counts no longer, an older one takes its place
 
 
 def _supersede(keys: FromClause) -> Any:
@@ -150,8 +155,11 @@ def _change(new: Version) -> tuple[str, str, str, int, int]:
     return new.now.status, code, f'{{"version": {new.now.version}}}', subject.plan_id, unit.id
 
 
-def _keep_latest(session: Session, versions: Sequence[Version]) -> None:
-    """Note which values are now the newest that count; the rule is in `app.latest`."""
+def _keep_latest(session: Session, versions: Sequence[Version]) -> set[int]:
+    """Note which values are now the newest that count, and tell of which indicators one was that counts no longer.
+
+    The rule is in `app.latest`.
+    """
     counting: dict[Pair, Newest] = {}
     dropped: dict[Pair, set[str]] = {}
     for (key, subject, unit, period), _, now, _ in versions:
@@ -167,7 +175,7 @@ def _keep_latest(session: Session, versions: Sequence[Version]) -> None:
     pairs = _columns(_PAIRS.parts, list(counting))
     upsert_many(session, LatestValue, pairs, _columns(Newest._fields, list(counting.values())), Newest._fields[:3])
     touched_by(session).newest.update(indicator for indicator, _ in counting)
-    recount(session, gone)  # where the newest one counts no longer, an older one takes its place
+    return gone
 
 
 def _counts(subject: Subject, status: str) -> bool:
