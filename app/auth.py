@@ -1,5 +1,6 @@
 """Who asks: a bearer key becomes a `Caller`, and a scope says what that caller may do."""
 
+import functools
 import hashlib
 import hmac
 import re
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from app.errors import Forbidden, Unauthenticated
@@ -26,10 +27,13 @@ _INCLUDED = {
     Scope.admin: set(Scope),
 }
 
-_KEY_OF_PREFIX = (
-    select(col(Key.secret_hash), col(Key.scopes), col(Key.expires_at), col(Client.id), col(Client.code))
+_KEYS = (
+    select(
+        *(col(Key.prefix), col(Key.secret_hash), col(Key.scopes), col(Key.expires_at)),
+        *(col(Client.id), col(Client.code)),
+    )
     .join(Client, col(Client.id) == col(Key.client_id))
-    .where(col(Key.prefix) == bindparam("prefix"), col(Key.revoked_at).is_(None), col(Client.disabled_at).is_(None))
+    .where(col(Key.revoked_at).is_(None), col(Client.disabled_at).is_(None))
 )
 
 
@@ -44,7 +48,7 @@ class Caller:
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller has a scope, itself or in a wider one."""
-        return any(scope in _INCLUDED[held] for held in self.scopes)
+        return scope in _granted(self.scopes)
 
     @classmethod
     def command_line(cls) -> "Caller":
@@ -82,16 +86,25 @@ async def authenticate(store: HotStore, authorization: str | None) -> tuple[Call
     key = _KEY.fullmatch(text.strip())
     if scheme.lower() != "bearer" or key is None:
         raise _unauthenticated()
-    rows, version = await store.fetch_versioned(_KEY_OF_PREFIX, prefix=key["prefix"])
-    if not rows:
+    found, version = await store.find_versioned(_KEYS, key["prefix"])
+    if found is None:
         raise _unauthenticated()
-    secret_hash, scopes, expires_at, client_id, code = rows[0]
+    _, secret_hash, scopes, expires_at, client_id, code = found
     if not hmac.compare_digest(secret_hash, hash_key(key[0])):
         raise _unauthenticated()
     if expires_at is not None and expires_at <= datetime.now(UTC):
         raise _unauthenticated()
-    caller = Caller(client_id, code, frozenset(map(Scope, scopes.split())), request_id.get() or "")
-    return caller, version
+    return Caller(client_id, code, _scopes(scopes), request_id.get() or ""), version
+
+
+@functools.cache
+def _scopes(words: str) -> frozenset[Scope]:
+    return frozenset(map(Scope, words.split()))
+
+
+@functools.cache
+def _granted(held: frozenset[Scope]) -> frozenset[Scope]:
+    return frozenset(included for scope in held for included in _INCLUDED[scope])
 
 
 def _unauthenticated() -> Unauthenticated:

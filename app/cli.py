@@ -9,6 +9,7 @@ import uvicorn
 
 from app.logs import log_config
 from app.settings import Settings
+from app.shape import is_up_to_date
 
 
 def main() -> None:
@@ -47,15 +48,8 @@ def serve(
 ) -> None:
     """Serve the API over HTTP."""
     settings = Settings.from_environment()
-    if workers == 1:
-        prepare()
-    else:
-        # in a process of its own: the one that looks after the workers never loads the application
-        preparing = get_context("spawn").Process(target=prepare_apart)
-        preparing.start()
-        preparing.join()
-        if preparing.exitcode:
-            sys.exit(preparing.exitcode)
+    if not is_up_to_date(settings.database_url):
+        bring_up_to_date(settings)
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -72,19 +66,26 @@ def serve(
     )
 
 
-def prepare() -> None:
-    """Refuse to serve a database of another shape, or bring it up to date where the settings say so."""
-    from app.migrating import migrate, open_database
+def bring_up_to_date(settings: Settings) -> None:
+    """Migrate the database where the settings say so, or refuse to serve it."""
+    if not settings.migrate_on_start:
+        from app.terminal import NOT_UP_TO_DATE, fail
 
-    settings = Settings.from_environment()
-    with open_database(migrated=not settings.migrate_on_start) as database:
-        if settings.migrate_on_start:
-            migrate(database)
+        fail(NOT_UP_TO_DATE)
+    # in a process of its own: what serves, or looks after those that do, never loads what migrates
+    migrating = get_context("spawn").Process(target=migrate_apart)
+    migrating.start()
+    migrating.join()
+    if migrating.exitcode:
+        sys.exit(migrating.exitcode)
 
 
-def prepare_apart() -> None:
-    """`prepare` as the whole of a process."""
+def migrate_apart() -> None:
+    """Migrate the database of the settings, as the whole of a process."""
     try:
-        prepare()
+        from app.migrating import migrate, open_database
+
+        with open_database(migrated=False) as database:
+            migrate(database)
     except Exception as error:
         _end_with(error)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Query, Request, Response
@@ -86,11 +85,6 @@ class Database:
             new = GroupCommit(work, self.writing, BUSY_SECONDS)
             found = self._groups.setdefault(work, new)
         return found
-
-    def exists(self) -> bool:
-        """Whether there is a database to open; opening makes a SQLite file that is not there."""
-        url = make_url(self.url)
-        return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
     def close(self) -> None:
         """Give back all connections, when what is in a group has been written."""

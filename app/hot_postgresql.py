@@ -2,16 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import functools
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import asyncpg
 from sqlalchemy import SelectBase, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.statements import prepared
+from app.past import AnySelect
+from app.statements import among, prepared
 
 WAIT_SECONDS = 30  # for a connection and an answer together: who waits longer is told to try again
+PATIENCE = 0.1  # seconds that a question for keys waits for the one before, whose connection may hang
+_Found = dict[str, tuple[Any, object]]  # the row of each key that there is, and the version
 _LOST = (
     *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
     *(asyncpg.InternalClientError, asyncpg.InterfaceError, ConnectionError, FileNotFoundError),
@@ -33,21 +37,31 @@ class PostgresStore:
     def __init__(self, url: str, pool_size: int) -> None:
         self._url, self._pool_size = url, pool_size
         self._opening: asyncio.Task[asyncpg.Pool] | None = None
+        self._questions: dict[AnySelect, Questions] = {}
 
     async def fetch(self, statement: SelectBase, **parameters: Any) -> Sequence[Any]:
         """The rows of a statement that was built once. Raises DBAPIError."""
         asked = prepared(statement, "asyncpg")
         return asked.read(await self._run(asked.text, asked.arguments(parameters)))
 
-    async def fetch_versioned(self, statement: SelectBase, **parameters: Any) -> tuple[Sequence[Any], object]:
-        """The rows, and the version of the database then. Raises DBAPIError."""
-        asked = prepared(statement, "asyncpg")
-        text = f"SELECT found.*, {_VERSION} FROM ({asked.text}) AS found"  # noqa: S608 - SQLAlchemy's words
-        rows = await self._run(text, asked.arguments(parameters))
-        return asked.read([row[:-1] for row in rows]), rows[0][-1] if rows else None
+    async def find_versioned(self, statement: AnySelect, key: str) -> tuple[Any, object]:
+        """The row of a key, and the version of the database then. Raises DBAPIError."""
+        questions = self._questions.get(statement)
+        if questions is None:
+            questions = self._questions[statement] = Questions(functools.partial(self._find, statement))
+        return (await questions.answers(key)).get(key, (None, None))
+
+    async def _find(self, statement: AnySelect, keys: Collection[str]) -> _Found:
+        asked = prepared(_of_keys(statement), "asyncpg")
+        text = f"SELECT found.*, (SELECT {_VERSION}) FROM ({asked.text}) AS found"  # noqa: S608 - SQLAlchemy's words
+        rows = await self._run(text, asked.arguments({"keys": keys}))
+        read = asked.read([row[:-1] for row in rows])
+        return {row[0]: (row, versioned[-1]) for row, versioned in zip(read, rows, strict=True)}
 
     async def close(self) -> None:
         """Give back its connections; those of an event loop that is gone are cut."""
+        for questions in self._questions.values():
+            await questions.end()
         opening, self._opening = self._opening, None
         if opening is None or (opening.done() and _has_failed(opening)):
             return
@@ -79,6 +93,50 @@ class PostgresStore:
         if opening is None or opening.get_loop() is not asyncio.get_running_loop() or _has_failed(opening):
             opening = self._opening = asyncio.ensure_future(_open_pool(self._url, self._pool_size))
         return await asyncio.shield(opening)  # others wait for it as well
+
+
+@functools.cache
+def _of_keys(statement: AnySelect) -> AnySelect:
+    return statement.where(among(statement.selected_columns[0]))
+
+
+class Questions:
+    """Questions for keys: all who come while one is under way are answered by the next, in one statement.
+
+    So nobody is answered by a statement that began before he came: what was committed by then, it sees.
+    """
+
+    def __init__(self, ask: Callable[[Collection[str]], Awaitable[_Found]]) -> None:
+        self._ask = ask
+        self._gathered: set[str] | None = None  # keys of the last question, until it is asked
+        self._last: asyncio.Task[_Found] | None = None
+
+    async def answers(self, key: str) -> _Found:
+        """What is found for some keys, this one among them."""
+        last = self._last
+        if last is not None and last.get_loop() is not asyncio.get_running_loop():
+            last = self._gathered = None
+        if last is None or last.done() or self._gathered is None:
+            self._gathered = set()
+            last = self._last = asyncio.ensure_future(self._next(last, self._gathered))
+        self._gathered.add(key)
+        try:
+            return await asyncio.shield(last)  # others wait for it as well
+        except DBAPIError as error:
+            raise error.with_traceback(None)  # noqa: B904 - it is the same for all, and would have the frames of all
+
+    async def _next(self, last: asyncio.Task[_Found] | None, keys: set[str]) -> _Found:
+        if last is not None and not last.done():
+            await asyncio.wait([last], timeout=PATIENCE)
+        if self._gathered is keys:
+            self._gathered = None
+        return await self._ask(keys)
+
+    async def end(self) -> None:
+        """Have all questions of this event loop answered; nobody may be left who waits for them."""
+        last = self._last
+        if last is not None and last.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([last])
 
 
 def _has_failed(opening: "asyncio.Task[asyncpg.Pool]") -> bool:

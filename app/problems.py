@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import Field
-from rapidfuzz import process
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -154,6 +153,8 @@ def raises(*errors: type[ServiceError]) -> dict[int | str, Json]:
 
 def nearest(name: str, choices: Iterable[str], most: int = 3) -> list[str]:
     """The choices that look most like a name, nearest first."""
+    from rapidfuzz import process  # 3 MB, which a server needs once somebody makes a mistake
+
     return [choice for choice, _score, _index in process.extract(name, list(choices), limit=most, score_cutoff=40)]
 
 

@@ -1,5 +1,6 @@
 """The HTTP protocol of `zeren serve`: uvicorn on httptools, kind to those who type, one shape for every refusal."""
 
+import asyncio
 import logging
 import re
 from http import HTTPStatus
@@ -17,6 +18,38 @@ from app.request_ids import new_request_id
 MOST_UNFINISHED = 65_536  # bytes of a head, or between two parts of a body, before the parser can tell what they are
 log = logging.getLogger("zeren.protocol")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+
+
+class Pairing:
+    """A transport that sends two writes as one: uvicorn writes an answer's head and then its body.
+
+    To send is what a small answer costs most, and to be woken twice what costs its reader. Nothing is held back when
+    the event loop turns to something else.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._held: list[bytes] = []
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Send this with what was written before, or hold it until there is more, or a moment."""
+        self._held.append(data)
+        if len(self._held) == 1:
+            asyncio.get_running_loop().call_soon(self._send)
+        else:
+            self._send()
+
+    def close(self) -> None:
+        """Send what is left, and end the connection."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            if not self.is_closing():
+                self._transport.writelines(held)
 
 
 class Protocol(HttpToolsProtocol):
@@ -38,6 +71,11 @@ class Protocol(HttpToolsProtocol):
         self._progress = False  # the parser has told of a head or a part of a body
         self._unfinished = 0
         self._refused: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        super().connection_made(transport)
+        self.transport = Pairing(transport)  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the network, cut anywhere."""

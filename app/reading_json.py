@@ -7,11 +7,28 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from app.errors import BodyTooLarge, ErrorCode, MalformedJson
 
 _BEYOND_ALL_LIMITS = Decimal("1e1000")
+
+
+class FirstHeaders(Headers):
+    """The headers of a request, looked up without walking through them; of one that is repeated, the first counts."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._first: dict[bytes, bytes] = dict(reversed(self._list))
+
+    def __getitem__(self, key: str) -> str:
+        return self._first[key.lower().encode("latin-1")].decode("latin-1")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A header's text, or the default."""
+        found = self._first.get(key.lower().encode("latin-1"))
+        return default if found is None else found.decode("latin-1")
 
 
 class BodyRequest(Request):
@@ -20,6 +37,12 @@ class BodyRequest(Request):
     def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
         super().__init__(scope, receive)
         self.limit = limit
+        self._first_headers = FirstHeaders(scope)
+
+    @property
+    def headers(self) -> Headers:
+        """Its headers."""
+        return self._first_headers
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """The body in parts. Raises BodyTooLarge as soon as it is known to be too large."""

@@ -124,12 +124,12 @@ class Route(APIRoute):
         remembers = all(part.call is not get_caller for part in self.dependant.dependencies)
 
         async def answer(request: Request) -> Response:
-            form = wanted_form(request) if columns is not None else None
-            if form is not None:
-                _widen_page(request)
             settings, store = request.app.state.settings, request.app.state.database.hot
             limit = settings.max_batch_bytes if batch else settings.max_body_bytes
             request = BodyRequest(request.scope, request.receive, limit)
+            form = wanted_form(request) if columns is not None else None
+            if form is not None:
+                _widen_page(request)
             caller, version = await authenticate(store, request.headers.get("authorization"))
             request.state.caller = caller
             require(caller, scope)
@@ -221,6 +221,8 @@ def _fields_of(annotation: Any, place: str) -> dict[str, list[str]]:
 
 
 def _refuse_unknown_parameters(request: Request, known: list[str]) -> None:
+    if not request.scope["query_string"]:
+        return
     given = [name for name, _ in request.query_params.multi_items()]
     if len(set(given)) == len(given) and all(name in known for name in given):
         return

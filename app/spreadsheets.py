@@ -9,15 +9,17 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 from urllib.parse import quote
 
 from pydantic import BaseModel
-from xlsxwriter import Workbook
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
 
 from app.types import Json, plain_digits
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 CSV_MEDIA_TYPE = "text/csv"
 XLSX_MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -97,8 +99,10 @@ def render_xlsx(columns: Columns, items: Iterable[Json]) -> bytes:
     return out.getvalue()
 
 
-def new_workbook(out: io.BytesIO) -> Workbook:
+def new_workbook(out: io.BytesIO) -> "Workbook":
     """A workbook that keeps one row in memory at a time, and whose bytes depend on what is in it alone."""
+    from xlsxwriter import Workbook  # 2 MB, and most servers never write one
+
     book = Workbook(out, {"constant_memory": True})
     book.set_properties({"created": _CREATED})
     return book
@@ -107,18 +111,18 @@ def new_workbook(out: io.BytesIO) -> Workbook:
 class CellWriter:
     """Writes cells of one workbook by what they hold, text never as a formula, link or date."""
 
-    def __init__(self, book: Workbook, **look: Any) -> None:
+    def __init__(self, book: "Workbook", **look: Any) -> None:
         self._heading = book.add_format({"bold": True, "num_format": AS_TEXT} | look)
         self._short = book.add_format({"num_format": AS_TEXT} | look)
         self._quoted = book.add_format({"num_format": AS_TEXT, "quote_prefix": True} | look)
         self._plain = book.add_format(look)
 
-    def heading(self, sheet: Worksheet, column: int, text: str) -> int:
+    def heading(self, sheet: "Worksheet", column: int, text: str) -> int:
         """A cell of the first row; gives the width that it needs."""
         sheet.write_string(0, column, text, self._heading)
         return _width(text)
 
-    def __call__(self, sheet: Worksheet, row: int, column: int, value: object) -> int:
+    def __call__(self, sheet: "Worksheet", row: int, column: int, value: object) -> int:
         """Any other cell; None and empty text leave it empty. Gives the width that it needs."""
         if isinstance(value, bool):
             sheet.write_boolean(row, column, value, self._plain)
@@ -129,7 +133,7 @@ class CellWriter:
             sheet.write_string(row, column, text, self._format_of(text))
         return _width(_text(value))
 
-    def _format_of(self, text: str) -> Format:
+    def _format_of(self, text: str) -> "Format":
         if _looks_like_a_formula(text):
             return self._quoted
         return self._short if len(text) <= _LONGEST_AS_TEXT else self._plain
@@ -146,7 +150,7 @@ def cell_text(text: str) -> str:
     return units[: 2 * MOST_IN_A_CELL - 2].decode("utf-16-le", "ignore") + "…"
 
 
-def set_widths(sheet: Worksheet, widths: Sequence[int], formats: Sequence[Format | None] = ()) -> None:
+def set_widths(sheet: "Worksheet", widths: Sequence[int], formats: "Sequence[Format | None]" = ()) -> None:
     """Make columns as wide as their cells, within reason; `formats` are for the cells that are still empty."""
     for column, (width, look) in enumerate(zip_longest(widths, formats)):
         sheet.set_column(column, column, min(width, _WIDEST) + 2, look)

@@ -13,6 +13,7 @@ from app.errors import ServiceError
 from app.messages import Language, detail_of, fault_detail, preferred_language, title_of
 from app.settings import SettingsError
 
+NOT_UP_TO_DATE = "The database is not up to date. Type: zeren migrate"
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
 

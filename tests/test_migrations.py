@@ -18,7 +18,8 @@ from app.auth import authenticate
 from app.db import Database
 from app.indicators.schemas import IndicatorQuery
 from app.indicators.service import list_indicators
-from app.migrating import is_migrated, migrate, migration_config
+from app.migrating import migrate, migration_config
+from app.shape import is_up_to_date
 from app.tables import metadata
 from app.values.recording import record_value
 from app.values.schemas import ValueCreate
@@ -83,15 +84,15 @@ def wait_until_one_waits(database: Database) -> None:
 
 class TestMigrate:
     def test_up_down_and_up_again(self, empty: Database) -> None:
-        assert not is_migrated(empty)
+        assert not is_up_to_date(empty.url)
         for _ in range(2):
             migrate(empty)
-            assert is_migrated(empty)
+            assert is_up_to_date(empty.url)
             assert tables(empty) == OURS
             migrate(empty)
-            assert is_migrated(empty)
+            assert is_up_to_date(empty.url)
             migrate(empty, "base")
-            assert not is_migrated(empty)
+            assert not is_up_to_date(empty.url)
             assert tables(empty) == {"alembic_version"}
 
     def test_goals_that_are_there_take_their_indicators_comparator(self, api: Api, database: Database) -> None:
@@ -154,9 +155,9 @@ class TestMigrate:
         monkeypatch.setenv("ZEREN_DATABASE_URL", empty.url)
         command.upgrade(migration_config(), "head")
         command.check(migration_config())
-        assert not is_migrated(empty)  # what is stored of targets is ours to write
+        assert not is_up_to_date(empty.url)  # what is stored of targets is ours to write
         migrate(empty)
-        assert is_migrated(empty)
+        assert is_up_to_date(empty.url)
 
     def test_that_fails_leaves_nothing(self, empty: Database) -> None:
         """The name of the last table is taken: what was made before it goes again."""
@@ -165,7 +166,7 @@ class TestMigrate:
         with pytest.raises(DBAPIError):
             migrate(empty)
         assert tables(empty) == {"value_revisions"}
-        assert not is_migrated(empty)
+        assert not is_up_to_date(empty.url)
 
     @pytest.mark.parametrize("engine", ["postgresql"])
     def test_two_hosts_that_start_at_once(self, empty: Database) -> None:
@@ -184,7 +185,7 @@ class TestMigrate:
         told, _ = second.communicate(timeout=60)
         assert second.returncode == 0, told
         assert tables(empty) == OURS
-        assert is_migrated(empty)
+        assert is_up_to_date(empty.url)
 
     def test_history_is_one_line(self) -> None:
         scripts = ScriptDirectory.from_config(migration_config())
@@ -209,8 +210,8 @@ class TestOneSchemaPerGovernment:
     def test_everything_stays_in_its_own(self, shared_by_two: tuple[str, str]) -> None:
         xianning, chibi = map(Database, shared_by_two)
         template = _fill(xianning.url)
-        assert is_migrated(xianning)
-        assert not is_migrated(chibi)
+        assert is_up_to_date(xianning.url)
+        assert not is_up_to_date(chibi.url)
         caller, _ = in_loop(authenticate, xianning.hot, f"Bearer {template.keys['education']}")
         with xianning.writing() as session:
             body = ValueCreate(indicator="xianning-2023.58.1", period="2023-06", value=1)
@@ -221,7 +222,7 @@ class TestOneSchemaPerGovernment:
             assert list_indicators(session, IndicatorQuery()).items == []
         assert counted(xianning) > 0
         migrate(chibi, "base")
-        assert is_migrated(xianning)
+        assert is_up_to_date(xianning.url)
         assert counted(xianning) > 0
         close(xianning)
         chibi.close()

@@ -3,23 +3,28 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import make_url
 
-from app.migrating import migration_config, newest_revision
+from app.migrating import migration_config
+from app.shape import newest_revision
 from tests.conftest import Template
 from tests.server import free_port, kill, start_server
 
-# what only other commands need: it would make each worker larger, and its start later
-NOT_FOR_SERVING = {"alembic", "mako", "rich", "pygments", "httpx2", "tomllib"}
+# what only other commands need, or only some requests: it would make each worker larger, and its start later
+OF_COMMANDS = {"alembic", "mako", "rich", "pygments", "httpx2", "tomllib"}
+OF_FEW_REQUESTS = {"xlsxwriter", "python_calamine", "rapidfuzz"}
+OF_PARENT = {"app.cli", "app.logs", "app.request_ids", "app.settings", "app.shape"}
 NOT_MIGRATED = "The database is not up to date. Type: zeren migrate\n"
 PROC = Path("/proc")
 LINES = """
@@ -66,7 +71,7 @@ def workers_of(pid: int) -> set[int]:
 
 
 def has_loaded_the_application(pid: int) -> bool:
-    return "rapidfuzz" in (PROC / f"{pid}/maps").read_text()
+    return "xxhash" in (PROC / f"{pid}/maps").read_text()
 
 
 def is_alive(pid: int) -> bool:
@@ -93,15 +98,27 @@ def run(*options: str, **settings: str) -> tuple[int, str, str]:
 
 
 class TestLoaded:
-    def test_nothing_that_only_other_commands_need(self, seeded: Template, tmp_path: Path) -> None:
-        log = tmp_path / "log"
-        with log.open("wb") as file, served(seeded.url, stderr=file.fileno(), PYTHONPROFILEIMPORTTIME="1") as (port, _):
+    @pytest.mark.parametrize("migrate_on_start", ["false", "true"])
+    def test_nothing_that_serving_an_up_to_date_database_does_not_need(
+        self, seeded: Template, tmp_path: Path, migrate_on_start: str
+    ) -> None:
+        log, settings = tmp_path / "log", {"PYTHONPROFILEIMPORTTIME": "1", "ZEREN_MIGRATE_ON_START": migrate_on_start}
+        with log.open("wb") as file, served(seeded.url, stderr=file.fileno(), **settings) as (port, _):
             assert status_of(port) == 200
         lines = log.read_text(encoding="utf-8").splitlines()
         loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
         assert {"app.values.routes", "app.middleware", "httptools", "uvloop"} <= loaded
-        assert {name.partition(".")[0] for name in loaded} & NOT_FOR_SERVING == set()
-        assert loaded & {"app.commands", "app.values_cli", "app.seeding"} == set()
+        assert {name.partition(".")[0] for name in loaded} & (OF_COMMANDS | OF_FEW_REQUESTS) == set()
+        assert loaded & {"app.commands", "app.values_cli", "app.seeding", "app.migrating", "app.terminal"} == set()
+
+    @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+    def test_little_to_look_at_a_database_before_its_workers_start(self, seeded: Template) -> None:
+        program = "import sys, app.cli; print(app.cli.is_up_to_date(sys.argv[1]), *sorted(sys.modules))"
+        command = [sys.executable, "-c", program, seeded.url]
+        told, *loaded = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+        assert told == "True"
+        assert {name for name in loaded if name.partition(".")[0] in {"fastapi", "pydantic", "sqlmodel"}} == set()
+        assert {name for name in loaded if name.startswith("app.")} <= OF_PARENT
 
 
 @pytest.mark.skipif(not PROC.exists(), reason="there is no /proc to look into processes")
@@ -138,6 +155,24 @@ class TestStart:
         (tmp_path / "other").write_text("no database, but long enough to be looked at " * 100, encoding="utf-8")
         told = run("--workers", workers, ZEREN_DATABASE_URL=f"sqlite:///{tmp_path}/other")
         assert told == (1, "", "The database cannot be used: file is not a database\n")
+
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    @pytest.mark.parametrize("engine", ["postgresql"])
+    def test_server_that_has_no_such_database_is_told_once(self, empty_database_url: str, workers: str) -> None:
+        assert run("--workers", workers, ZEREN_DATABASE_URL=empty_database_url) == (1, "", NOT_MIGRATED)
+        other = make_url(empty_database_url).set(database="none").render_as_string(hide_password=False)
+        status, out, told = run("--workers", workers, ZEREN_DATABASE_URL=other)
+        assert (status, out) == (1, "")
+        assert told.startswith("The database cannot be used: ")
+        assert told.count('database "none" does not exist') == 1
+
+    def test_migration_that_fails_is_told_once_and_nothing_is_served(self, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "zeren.db")) as connection:
+            connection.execute("CREATE TABLE value_revisions (id INTEGER)")
+        url = f"sqlite:///{tmp_path}/zeren.db"
+        status, out, told = run("--workers", "2", ZEREN_DATABASE_URL=url, ZEREN_MIGRATE_ON_START="true")
+        assert (status, out) == (1, "")
+        assert told == "The database cannot be used: table value_revisions already exists\n"
 
     @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
     def test_migrates_once_before_several_workers(self, empty_database_url: str, tmp_path: Path) -> None:

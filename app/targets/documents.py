@@ -5,7 +5,6 @@ before it commits, under a lock that makes two such transactions follow one anot
 the tables, and reading a page is joining bytes. The rules of what a target shows stay where they are, in `views`.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -17,18 +16,18 @@ from sqlmodel import Session, col
 from app.bulk import KeySet, ask_keyed, insert_many, update_many
 from app.db import locks_rows
 from app.derived import DocumentShape, TargetBigram, TargetDocument
+from app.shape import DOCUMENTS
 from app.statements import among, ask, fetch, prepared, run, sent_together
 from app.tables import Indicator, TargetUnit, Unit
 from app.tables import LatestValue as LatestTable
 from app.tables import Target as TargetTable
-from app.targets.schemas import LatestValue, Target
+from app.targets.schemas import LatestValue
 from app.targets.views import NEWEST, full_rows, load_views, render_targets
 from app.touched import Touched, keeps_documents
 
 _MOST_AT_ONCE = 1000  # targets whose documents are in memory together
 Track = Callable[[Sequence[Sequence[int]]], Iterable[Sequence[int]]]
 _TABLE = TargetDocument
-_FORM = 1  # of how documents and bigrams are stored, to be counted up when that changes
 
 
 class _Stored(NamedTuple):
@@ -76,15 +75,9 @@ def bigrams_of(text: str) -> set[str]:
     return {text[place : place + 2] for place in range(len(text) - 1)}
 
 
-def shape() -> str:
-    """A word for how this version writes documents; another word than the stored one means to write all anew."""
-    described = json.dumps([Target.model_json_schema(mode="serialization"), _FORM])  # fields in their order
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
-
-
 def is_built(session: Session) -> bool:
     """Whether all documents are as this version writes them."""
-    return session.execute(select(col(DocumentShape.shape))).scalars().all() == [shape()]
+    return session.execute(select(col(DocumentShape.shape))).scalars().all() == [DOCUMENTS]
 
 
 def rebuild(session: Session, track: Track = iter) -> None:
@@ -96,7 +89,7 @@ def rebuild(session: Session, track: Track = iter) -> None:
     for some in track(list(_parts([row[0] for row in fetch(session, _ALL)]))):
         _write_whole(session, some)
     session.execute(delete(DocumentShape))
-    session.execute(insert(DocumentShape).values(shape=shape()))
+    session.execute(insert(DocumentShape).values(shape=DOCUMENTS))
 
 
 @keeps_documents

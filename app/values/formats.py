@@ -14,7 +14,6 @@ from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
 from app.values.headings import shorten
 from app.values.rows import MOST_ROWS, Batch, RawRow, limited
 from app.values.tables import read_csv
-from app.values.workbooks import read_workbook
 
 JSON_TYPE = "application/json"
 NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
@@ -31,6 +30,8 @@ def read_batch(body: bytes, media_type: str, charset: str | None = None) -> Batc
     if not body or body.isspace() or body == codecs.BOM_UTF8:
         raise DocumentEmpty
     if media_type == XLSX_MEDIA_TYPE:
+        from app.values.workbooks import read_workbook  # 1 MB, and many servers never read one
+
         return read_workbook(body)
     if media_type == CSV_MEDIA_TYPE:
         return read_csv(body, charset)

@@ -29,7 +29,7 @@ from app.routing import LanguageDep, Router, WorkbookResponse, hot, operation, w
 from app.schemas import Maybe
 from app.spreadsheets import CSV_MEDIA_TYPE, XLSX_MEDIA_TYPE
 from app.types import VALUE_CODE_PATTERN, Scope, UnitReference
-from app.values import batch, recording, reviewing, service, template, template_sheet
+from app.values import batch, recording, reviewing, service, template
 from app.values.formats import BATCH_TYPES, JSON_TYPE, NDJSON_TYPES
 from app.values.hot import post_value
 from app.values.rows import MOST_ROWS
@@ -255,5 +255,7 @@ def get_value_template(
     `Accept-Language: en` its headings are English.
     """
     form = template.get_value_template(session, caller, plan, unit, template.china_today())
+    from app.values import template_sheet  # what writes workbooks takes 2 MB, and most servers never do
+
     body = template_sheet.draw_template(form, language)
     return WorkbookResponse(body, headers=template_sheet.headers_of(form))
