@@ -1,4 +1,4 @@
-"""Engines and transactions: the only place that commits.
+"""Sessions and transactions: the only place that commits.
 
 One request is one transaction. Readers see one state of the database from their first to their last statement;
 writers on SQLite queue for one connection, so that none of them ever waits inside the database and gives up.
@@ -17,10 +17,8 @@ from fastapi import Depends, Query, Request, Response
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     PrimaryKeyConstraint,
     UniqueConstraint,
-    create_engine,
     event,
     inspect,
     make_url,
@@ -31,6 +29,7 @@ from sqlmodel import Session, SQLModel
 
 from app.answers import Answers
 from app.derived import DocumentShape as DocumentShape
+from app.engines import BUSY_SECONDS, open_postgresql, open_sqlite
 from app.errors import ErrorCode, ServiceError, invalid
 from app.grouping import GroupCommit, Work
 from app.history import keep_history
@@ -38,13 +37,11 @@ from app.hot import open_hot_store
 from app.past import AnySelect as AnySelect
 from app.past import as_of
 from app.schemas import Maybe
-from app.statements import run
 from app.tables import metadata
 from app.touched import Touched, keep_documents
 from app.types import Time, fold
 
 T = TypeVar("T")
-BUSY_SECONDS = 30  # a batch of 100,000 rows takes some ten, and who waits for it should not be turned away
 MOST_TRIES = 3
 SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE = "40001", "40P01", "55P03"
 
@@ -55,7 +52,7 @@ class Database:
     def __init__(self, url: str, pool_size: int = 10, cache_bytes: int = 24_000_000) -> None:
         sqlite = make_url(url).get_backend_name() == "sqlite"
         self.url = url
-        open_engine = _open_sqlite if sqlite else _open_postgresql
+        open_engine = open_sqlite if sqlite else open_postgresql
         self.writer = open_engine(url, pool_size, writing=True)
         self.reader = open_engine(url, pool_size, writing=False)
         self.hot = open_hot_store(url, pool_size)
@@ -92,49 +89,6 @@ class Database:
             group.close()
         self.writer.dispose()
         self.reader.dispose()
-
-
-def _open_sqlite(url: str, pool_size: int, *, writing: bool) -> Engine:
-    # a single writing connection: SQLite has one writer at a time, and waiting in the pool is fair where
-    # waiting in SQLite is a lottery that can end in SQLITE_BUSY
-    size = 1 if writing else pool_size
-    engine = create_engine(url, pool_size=size, max_overflow=0, pool_timeout=BUSY_SECONDS)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where we say, below
-        for pragma in (
-            f"busy_timeout = {BUSY_SECONDS * 1000}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "case_sensitive_like = ON",  # as on PostgreSQL; searches fold both sides themselves
-            f"query_only = {'OFF' if writing else 'ON'}",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        # a writer takes the lock at once: a later upgrade from reading could only fail
-        run(connection, "BEGIN IMMEDIATE" if writing else "BEGIN", ())
-
-    return engine
-
-
-def _open_postgresql(url: str, pool_size: int, *, writing: bool) -> Engine:
-    engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS, pool_pre_ping=True)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        # as on SQLite, who waits longer for another writer is told to try again
-        connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
-        if writing:  # planning the same few statements for each write anew takes longer than to run them
-            connection.execute("SET plan_cache_mode = force_generic_plan")
-        connection.commit()
-
-    if writing:
-        return engine
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 async def new_read_session(request: Request) -> Session:

@@ -21,7 +21,8 @@ from starlette.datastructures import QueryParams
 
 from app.answers import Answer
 from app.auth import Caller, authenticate, get_caller, require
-from app.db import BUSY_SECONDS, Database, in_transaction
+from app.db import Database, in_transaction
+from app.engines import BUSY_SECONDS
 from app.errors import (
     ErrorCode,
     Fault,

@@ -173,7 +173,7 @@ class TestWaiting:
 
     @on_sqlite
     def test_too_long_for_the_one_connection_is_told(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("app.db.BUSY_SECONDS", 0.2)
+        monkeypatch.setattr("app.engines.BUSY_SECONDS", 0.2)
         impatient = Database(database.url)
         writer = Writer(impatient, patience=0.2)
         with impatient.writing() as session:
