@@ -77,7 +77,7 @@ def bring_up_to_date(settings: Settings) -> None:
     migrating.start()
     migrating.join()
     if migrating.exitcode:
-        sys.exit(migrating.exitcode)
+        sys.exit(1)
 
 
 def migrate_apart() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.statements import run
 
 BUSY_SECONDS = 30  # a batch of 100,000 rows takes some ten, and who waits for it should not be turned away
-_FRESH_SECONDS = 1
+FRESH_SECONDS = 1
 
 
 def open_sqlite(url: str, pool_size: int, *, writing: bool) -> Engine:
@@ -45,6 +45,7 @@ def open_sqlite(url: str, pool_size: int, *, writing: bool) -> Engine:
 def open_postgresql(url: str, pool_size: int, *, writing: bool) -> Engine:
     """The engine of a PostgreSQL database, for readers, each in a state of its own, or for writers."""
     engine = create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS)
+    _ping_where_in_doubt(engine)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -54,19 +55,32 @@ def open_postgresql(url: str, pool_size: int, *, writing: bool) -> Engine:
             connection.execute("SET plan_cache_mode = force_generic_plan")
         connection.commit()
 
+    if writing:
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _ping_where_in_doubt(engine: Engine) -> None:
+    """Have a connection asked whether it is alive before it is used, unless it was in use a moment ago.
+
+    Who meets a dead one all the same is tried again, like who loses it later; from then on all others are in doubt.
+    """
+    lost_at = 0.0
+
+    @event.listens_for(engine, "connect")
     @event.listens_for(engine, "checkin")
     def note(_connection: Any, record: ConnectionPoolEntry) -> None:
         record.info["used_at"] = time.monotonic()
 
+    @event.listens_for(engine, "invalidate")
+    def doubt(_connection: Any, _record: ConnectionPoolEntry, _error: BaseException | None) -> None:
+        nonlocal lost_at
+        lost_at = time.monotonic()
+
     @event.listens_for(engine, "checkout")
     def ping(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
-        # one in use a moment ago is alive; who meets one that is not is tried again, like who loses it later
-        if time.monotonic() - record.info.get("used_at", 0) > _FRESH_SECONDS:
+        if record.info["used_at"] <= max(lost_at, time.monotonic() - FRESH_SECONDS):
             try:
                 engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as error:
                 raise DisconnectionError from error
-
-    if writing:
-        return engine
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -126,7 +126,7 @@ class GroupCommit:
             self._do([waiting for waiting in group if waiting is not None and waiting.turn.acquire(blocking=False)])
             if ended:
                 return
-            time.sleep(0)  # who waits for SQLite's one connection is woken, and would find it taken again
+            time.sleep(0)  # who waits for SQLite's one connection may wake up, and would find it taken again
 
     def _do(self, group: Sequence[_Waiting]) -> None:
         if not group:

@@ -26,8 +26,7 @@ _ONLY_LIBPQ = {
     *("tcp_user_timeout", "gssencmode", "channel_binding", "require_auth", "fallback_application_name"),
 }
 # two snapshots in equal words see the same transactions, on one server: another one that takes its place may never have
-# had the last of them, and gives their numbers to others
-# on from where that had told less, and a standby does not tell of transactions that are under way
+# had the last of them, and gives their numbers to others; and a standby does not tell of those that are under way
 _VERSION = "CASE WHEN NOT pg_is_in_recovery() THEN concat(pg_current_snapshot(), ' ', pg_postmaster_start_time()) END"
 
 

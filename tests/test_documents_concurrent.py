@@ -170,6 +170,36 @@ class TestValuesOfOneTarget:
         assert_stored_rows_are_right(database)
 
 
+class TestValuesOfManyTargets:
+    def test_take_the_documents_in_one_order_however_many_there_are(
+        self, api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else two who write many wait for each other in a ring: indicators stand in another order than targets."""
+        monkeypatch.setattr("app.targets.documents._MOST_AT_ONCE", 1)
+        early, late = "xianning-2023.58", TARGET
+        body = {"target": early, "name": "后来加的", "measure": "家", "comparator": "ge", "goal": 1, "kind": "level"}
+        added = api.admin.post("/api/v1/indicators", json=body)
+        assert added.status_code == 201
+        lead = api.reader.get(f"/api/v1/targets/{early}").json()["units"][0]["code"]
+        rows = [figure(ONE, 1), figure(added.json()["code"], 2, lead)]
+        with ThreadPoolExecutor(1) as pool, database.writing() as holding:
+            lock(holding, early)
+            answer = pool.submit(posted(api, "/values/batch", rows))
+            with pytest.raises(TimeoutError):
+                answer.result(timeout=0.5)
+            with database.writing() as other:
+                lock(other, late)  # which the one that waits has not taken
+            holding.rollback()
+            assert answer.result(timeout=10).is_success
+        assert_stored_rows_are_right(database)
+
+
+def lock(session: Session, target: str) -> None:
+    """Lock a target's document, without waiting for it."""
+    query = "SELECT 1 FROM target_documents WHERE code = %s FOR NO KEY UPDATE NOWAIT"
+    session.connection().exec_driver_sql(query, (target,))
+
+
 class TestUnitsThatAreRenamed:
     @pytest.mark.parametrize("until", [only_done, documents_written])
     def test_while_it_is_renamed_it_is_printed(self, api: Api, database: Database, until: Write) -> None:

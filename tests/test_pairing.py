@@ -3,7 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from app.protocol import Pairing
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from app.middleware import AroundEveryRequest
+from app.protocol import Pairing, Protocol
+from tests.test_segments import echo
 
 
 class Network(asyncio.Transport):
@@ -30,6 +35,23 @@ def run(test: Callable[[Network, Pairing], Awaitable[None]]) -> None:
         await test(network, Pairing(network))
 
     asyncio.run(connected())
+
+
+class TestProtocol:
+    def test_sends_each_answer_in_one_call(self) -> None:
+        async def test() -> None:
+            config = Config(AroundEveryRequest(echo), http=Protocol, ws="none", log_config=None, access_log=False)
+            config.load()
+            protocol, network = Protocol(config, ServerState(), {}), Network()
+            protocol.connection_made(network)
+            for answers in (1, 2):
+                protocol.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                for _ in range(20):  # turns of the loop
+                    await asyncio.sleep(0)
+                assert len(network.sent) == answers
+            protocol.connection_lost(None)
+
+        asyncio.run(test())
 
 
 class TestPairing:

@@ -15,7 +15,7 @@ from app.auth import Caller, authenticate
 from app.clients.service import create_key
 from app.db import Database
 from app.errors import Unauthenticated
-from app.hot_postgresql import PATIENCE, Questions
+from app.hot_postgresql import Questions
 from app.tables import Key
 from app.types import Scope
 from tests.client import in_loop
@@ -124,14 +124,16 @@ class TestQuestions:
 
         run(test)
 
-    def test_one_that_hangs_holds_the_next_up_for_a_moment_only(self) -> None:
+    def test_one_that_hangs_holds_the_next_up_for_a_moment_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("app.hot_postgresql.PATIENCE", 0.5)
+
         async def test(asked: Asked) -> None:
             hanging = asked.start("a")
             await a_moment()
             second = asked.start("b")
-            await asyncio.sleep(PATIENCE * 0.3)
+            await asyncio.sleep(0.05)
             assert asked.keys == [["a"]]
-            await asyncio.sleep(PATIENCE * 3)
+            await asyncio.sleep(1.5)
             assert asked.keys == [["a"], ["b"]]
             asked.words.put_nowait(None)
             asked.words.put_nowait(None)

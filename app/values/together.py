@@ -1,14 +1,14 @@
 """Values that several requests post at the same moment, recorded in one transaction.
 
 Each is judged and refused on its own, as if it had come alone. Posts that may be for the same value follow one
-another, in the order in which they came, each seeing what came before. One question finds all that most posts need;
-those with anything unusual about them are judged as batches are, which says what is wrong.
+another, in rounds, in the order in which they came, each seeing what came before. One question finds all that most
+posts need; those with anything unusual about them are judged as batches are, which says what is wrong.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, NamedTuple
 
 from sqlalchemy import FromClause, and_, exists, or_, select
@@ -111,22 +111,21 @@ def _ask_free(session: Session, posts: Sequence[Post]) -> Callable[[], Sequence[
 
 
 def _rounds(posts: Sequence[Post], places: Iterable[int], found: Mapping[int, Usual]) -> list[list[int]]:
-    """Places, parted so that no two in a round are for the same value.
+    """Places, parted so that no two in a round can be for the same value, and those that can keep their order.
 
-    Units go by many names: which ones are the same is known only where all is usual.
+    Units go by many names: that two are different is known only of those that are found.
     """
-    alike: dict[tuple[str, str], list[int]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
     for place in places:
-        alike[posts[place].body.indicator, posts[place].body.period].append(place)
-    first, others = [], []
-    for some in alike.values():
-        units = {found[place].unit.id for place in some if place in found}
-        if len(units) == len(some):
-            first += some
-        else:
-            others.append(some)
-    rounds = [[place for place in some if place is not None] for some in zip_longest(*others)] or [[]]
-    return [sorted([*first, *rounds[0]]), *rounds[1:]]
+        rounds = alike[posts[place].body.indicator, posts[place].body.period]
+        if not rounds or not all(_differ(found, place, other) for other in rounds[-1]):
+            rounds.append([])
+        rounds[-1].append(place)
+    return [sorted(chain.from_iterable(some)) for some in zip_longest(*alike.values(), fillvalue=())]
+
+
+def _differ(found: Mapping[int, Usual], one: int, other: int) -> bool:
+    return one in found and other in found and found[one].unit.id != found[other].unit.id
 
 
 def _by_caller(posts: Sequence[Post], places: Sequence[int]) -> Collection[list[int]]:
