@@ -296,7 +296,8 @@ def _explain_database(error: Exception) -> ServiceError:
     if isinstance(error, IntegrityError):
         return explain_constraint(error)
     if _is_passing(error):
-        log.warning("database unavailable", exc_info=error)
+        # no traceback: each request says it while the database is away, and where it was then tells nothing
+        log.warning("database unavailable: %s", getattr(error, "orig", None) or error)
         return Unavailable()
     log.error("database error", exc_info=error)
     return InternalError()
