@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db import Database, only_writer
 from app.derived import DocumentShape
 from app.settings import Settings
-from app.shape import is_at_newest_revision, is_up_to_date
+from app.shape import is_at_newest_revision, is_up_to_date, newest_revision, revision_of
 from app.targets.documents import Track, is_built, rebuild
 from app.terminal import NOT_UP_TO_DATE, fail
 
@@ -48,6 +48,7 @@ def migrate(database: Database, revision: str = "head", track: Track = iter) -> 
     """
     try:
         with database.writer.begin() as connection:
+            _refuse_newer(connection)
             config = migration_config(connection)
             if revision == "head":
                 command.upgrade(config, revision)
@@ -62,6 +63,12 @@ def migrate(database: Database, revision: str = "head", track: Track = iter) -> 
             only_writer(session, DocumentShape)
             if not is_built(session):
                 rebuild(session, track)
+
+
+def _refuse_newer(connection: Connection) -> None:
+    found, newest = revision_of(connection), newest_revision()
+    if found is not None and found.isdigit() and found > newest:
+        raise CommandError(f"The database is of a newer version of Zeren: it is at {found}, this version at {newest}.")
 
 
 def _is_done(database: Database) -> bool:

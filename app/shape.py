@@ -26,10 +26,15 @@ def is_up_to_date(url: str) -> bool:
 
 def is_at_newest_revision(connection: Connection) -> bool:
     """Whether a database has the tables of this version."""
+    return revision_of(connection) == newest_revision()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that a database is at; None before the first."""
     if not inspect(connection).has_table("alembic_version"):
-        return False
-    stands_at: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return stands_at == newest_revision()
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def newest_revision() -> str:
