@@ -6,7 +6,6 @@ Both go past the parts of SQLAlchemy that work row by row: for ten thousand rows
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -28,13 +27,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
-from app.statements import Convert, Prepared, connection_of, dialect_of, prepared, run
+from app.statements import Convert, Prepared, connection_of, converted, dialect_of, prepared, run
 from app.tables import metadata
 
 _SQL_TYPES: dict[type, Any] = {int: BigInteger, str: Text}
 Key = tuple[Any, ...]
 Columns = Mapping[str, Sequence[Any]]
-_FIGURES = (int, Decimal)
 
 
 class KeySet:
@@ -65,38 +63,21 @@ class KeySet:
         return {"keys": json.dumps(keys)}
 
 
-def fetch_keyed(session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]) -> list[Any]:
+def fetch_keyed(
+    session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]
+) -> Sequence[Any]:
     """The rows of a statement that `build` makes of the table of keys; it is built once for each engine."""
     return ask_keyed(session, build, keyset, keys)()
 
 
 def ask_keyed(
     session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]
-) -> Callable[[], list[Any]]:
+) -> Callable[[], Sequence[Any]]:
     """What gives the rows of such a statement, to be called later; see `app.statements.ask`."""
     if not keys:
         return list
     asked, found = _run_keyed(session, build, keyset, keys)
-    return lambda: _read(asked, found.fetchall())
-
-
-def _read(asked: Prepared, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Rows of the driver with our types in them, column by column."""
-    if not rows or not asked.readers:
-        return list(rows)
-    columns: list[Any] = list(zip(*rows, strict=True))
-    for place, convert in asked.readers:
-        columns[place] = _converted(convert, columns[place])
-    return list(zip(*columns, strict=True))
-
-
-def _converted(convert: Convert, values: Sequence[Any]) -> list[Any]:
-    """Values of a column in another form; the days and times of many rows are few, unlike figures."""
-    if isinstance(values[0], _FIGURES):
-        return [convert(value) for value in values]
-    distinct = set(values)
-    done = {value: convert(value) for value in distinct}
-    return [done[value] for value in values]
+    return lambda: asked.read(found.fetchall())
 
 
 def run_keyed(session: Session, build: Callable[[FromClause], Any], keyset: KeySet, keys: Sequence[Key]) -> None:
@@ -158,7 +139,7 @@ def _write(
         run(connection, written.text, [list(values[name]) for name in written.order])
         return
     for name, bind in written.binders.items():
-        values[name] = _converted(bind, values[name])
+        values[name] = converted(bind, values[name])
     rows = zip(*(values[name] for name in written.order), strict=True)
     run(connection, written.text, list(rows), many=True)
 

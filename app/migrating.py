@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from app.db import Database, only_writer
 from app.derived import DocumentShape
 from app.settings import Settings
-from app.shape import is_at_newest_revision, is_up_to_date, newest_revision, revision_of
-from app.targets.documents import Track, is_built, rebuild
+from app.shape import has_documents, is_at_newest_revision, is_up_to_date, newest_revision, revision_of
+from app.targets.documents import Track, rebuild
 from app.terminal import NOT_UP_TO_DATE, fail
 
 
@@ -61,7 +61,7 @@ def migrate(database: Database, revision: str = "head", track: Track = iter) -> 
     if revision == "head":
         with database.writing() as session:
             only_writer(session, DocumentShape)
-            if not is_built(session):
+            if not has_documents(session.connection()):
                 rebuild(session, track)
 
 

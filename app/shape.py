@@ -21,7 +21,7 @@ def is_up_to_date(url: str) -> bool:
         return False  # connecting would make it
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
-        return is_at_newest_revision(connection) and _written_by(connection) == [DOCUMENTS]
+        return is_at_newest_revision(connection) and has_documents(connection)
 
 
 def is_at_newest_revision(connection: Connection) -> bool:
@@ -43,5 +43,6 @@ def newest_revision() -> str:
     return max(name.partition("_")[0] for name in names if name[:4].isdigit())
 
 
-def _written_by(connection: Connection) -> list[str]:
-    return list(connection.execute(text("SELECT shape FROM document_shapes")).scalars())
+def has_documents(connection: Connection) -> bool:
+    """Whether all documents of targets are as this version writes them."""
+    return list(connection.execute(text("SELECT shape FROM document_shapes")).scalars()) == [DOCUMENTS]

@@ -210,16 +210,10 @@ class TestUnitsThatAreRenamed:
         assert shown(api)["units"][0]["name"] == NAME
         assert_stored_rows_are_right(database)
 
-    def test_while_it_is_printed_it_is_renamed(self, api: Api, database: Database) -> None:
-        second = patched(api, f"/units/{UNPRINTED}", {"name": NAME})
-        with behind(database, prints(TARGET, UNPRINTED), only_done, second, waits=False) as answer:
-            assert answer.status_code == 200
-        assert shown(api)["units"][0]["name"] == NAME
-        assert_stored_rows_are_right(database)
-
-    def test_when_it_is_printed_with_its_name_it_is_renamed(self, api: Api, database: Database) -> None:
-        second = patched(api, f"/units/{UNPRINTED}", {"name": NAME})
-        with behind(database, prints(TARGET, UNPRINTED), documents_written, second, waits=True) as answer:
+    @pytest.mark.parametrize("until", [only_done, documents_written])
+    def test_while_it_is_printed_it_is_renamed(self, api: Api, database: Database, until: Write) -> None:
+        second, waits = patched(api, f"/units/{UNPRINTED}", {"name": NAME}), until is documents_written
+        with behind(database, prints(TARGET, UNPRINTED), until, second, waits=waits) as answer:
             assert answer.status_code == 200
         assert shown(api)["units"][0]["name"] == NAME
         assert_stored_rows_are_right(database)

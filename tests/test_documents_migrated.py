@@ -10,9 +10,8 @@ from sqlalchemy import delete, func, insert, select, update
 from app.db import Database
 from app.derived import DocumentShape, TargetBigram, TargetDocument
 from app.migrating import migrate
-from app.shape import DOCUMENTS, is_up_to_date
+from app.shape import DOCUMENTS, has_documents, is_up_to_date
 from app.tables import Target
-from app.targets.documents import is_built
 from app.targets.schemas import Target as TargetOut
 from tests.client import close
 from tests.clients.test_keys import Zeren
@@ -88,7 +87,7 @@ class TestMigrate:
         database = Database(empty_database_url)
         migrate(database)
         with database.reading() as session:
-            assert is_built(session)
+            assert has_documents(session.connection())
             assert session.execute(select(DocumentShape.shape)).scalars().all() == [DOCUMENTS]
             assert session.execute(select(func.count()).select_from(TargetDocument)).scalar_one() == 0
         close(database)

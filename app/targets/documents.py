@@ -75,11 +75,6 @@ def bigrams_of(text: str) -> set[str]:
     return {text[place : place + 2] for place in range(len(text) - 1)}
 
 
-def is_built(session: Session) -> bool:
-    """Whether all documents are as this version writes them."""
-    return session.execute(select(col(DocumentShape.shape))).scalars().all() == [DOCUMENTS]
-
-
 def rebuild(session: Session, track: Track = iter) -> None:
     """Write all documents anew, whatever was stored before; `track` may tell somebody how far it is."""
     if locks_rows(session):  # a writer that waits for a row which is made anew would not see the new one

@@ -33,7 +33,8 @@ class UnitRow(NamedTuple):
         return NamedUnit.of(code=self.code, name=self.name)
 
 
-_ROW = select(col(Unit.id), col(Unit.code), col(Unit.name), col(Unit.kind)).order_by(col(Unit.code))
+UNIT_COLUMNS = [col(getattr(Unit, name)) for name in UnitRow._fields]
+_ROW: AnySelect = select(*UNIT_COLUMNS).order_by(col(Unit.code))
 _BY_KEY = _ROW.where(among(col(Unit.id)))
 _BY_CODE = _ROW.add_columns(col(Unit.code)).where(among(col(Unit.code)))
 _BY_NAME = _ROW.add_columns(col(Unit.name_key)).where(among(col(Unit.name_key)))

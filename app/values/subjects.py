@@ -51,19 +51,13 @@ _LOCK = (
     .order_by(col(Indicator.id))
     .with_for_update(key_share=True)
 )
+SUBJECT_COLUMNS = [
+    *(col(Indicator.id), col(Indicator.code), col(Indicator.frequency), col(Indicator.measure)),
+    *(col(Target.id), col(Target.code)),
+    *(col(Plan.id), col(Plan.starts_on), col(Plan.ends_on), col(Plan.approval_required)),
+]
 SUBJECTS_WITH_CODES = (
-    select(
-        col(Indicator.id),
-        col(Indicator.code),
-        col(Indicator.frequency),
-        col(Indicator.measure),
-        col(Target.id),
-        col(Target.code),
-        col(Plan.id),
-        col(Plan.starts_on),
-        col(Plan.ends_on),
-        col(Plan.approval_required),
-    )
+    select(*SUBJECT_COLUMNS)
     .join(Target, col(Target.id) == col(Indicator.target_id))
     .join(Plan, col(Plan.id) == col(Target.plan_id))
     .where(among(col(Indicator.code)))

@@ -23,11 +23,11 @@ from app.statements import among, ask, sent_together
 from app.tables import Assignment, Client, ClientUnit, Indicator, Plan, Target, Unit, UnitMember
 from app.tables import Value as ValueTable
 from app.types import Scope
-from app.units.names import UnitRow
+from app.units.names import UNIT_COLUMNS, UnitRow
 from app.values.recording import Figure, Outcome, judge_figures, judge_usual
 from app.values.schemas import Value, ValueCreate
-from app.values.subjects import Subject
-from app.values.writing import Current, show, write_versions
+from app.values.subjects import SUBJECT_COLUMNS, Subject
+from app.values.writing import CURRENT_COLUMNS, Current, show, write_versions
 
 
 class Post(NamedTuple):
@@ -190,15 +190,7 @@ def _usual(keys: FromClause) -> Any:
         col(value.unit_id) == unit,
     )
     return (
-        select(
-            keys.c.place,
-            *(col(Indicator.id), col(Indicator.code), col(Indicator.frequency), col(Indicator.measure)),
-            *(target, col(Target.code), col(Plan.id), col(Plan.starts_on), col(Plan.ends_on)),
-            col(Plan.approval_required),
-            *(unit, col(Unit.code), col(Unit.name), col(Unit.kind)),
-            *(col(getattr(value, name)) for name in Current._fields[:-1]),
-            col(Client.code),
-        )
+        select(keys.c.place, *SUBJECT_COLUMNS, *UNIT_COLUMNS, *CURRENT_COLUMNS)
         .select_from(keys)
         .join(Indicator, col(Indicator.code) == keys.c.indicator)
         .join(Target, target == col(Indicator.target_id))

@@ -47,6 +47,7 @@ class Current(NamedTuple):
 
 
 _CONTENT = Current._fields[:-1]  # the client's code, which comes last, stands in its own table
+CURRENT_COLUMNS = [*(col(getattr(ValueTable, name)) for name in _CONTENT), col(Client.code)]
 
 
 class Place(NamedTuple):
@@ -83,10 +84,7 @@ class Newest(NamedTuple):
 
 def _at_keys(keys: FromClause) -> Any:
     return (
-        select(
-            *(col(getattr(ValueTable, name)) for name in (*KEYS.parts, *_CONTENT)),
-            col(Client.code),
-        )
+        select(*(col(getattr(ValueTable, name)) for name in KEYS.parts), *CURRENT_COLUMNS)
         .select_from(keys)
         .join(ValueTable, KEYS.match(ValueTable, keys))
         .join(Client, col(Client.id) == col(ValueTable.client_id))
